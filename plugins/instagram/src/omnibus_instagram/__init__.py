@@ -1,0 +1,1 @@
+"""The instagram channel of Omnibus."""

@@ -1,0 +1,1 @@
+"""The twitter channel of Omnibus."""

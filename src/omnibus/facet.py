@@ -1,0 +1,70 @@
+"""PORT: one typed part of the context, with a pure ``after(event)``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from pydantic import TypeAdapter
+
+from omnibus.model.event import Event
+
+
+_adapters: dict[Any, TypeAdapter[Any]] = {}
+
+
+def _adapter(facet: Any) -> TypeAdapter[Any]:
+    if facet not in _adapters:
+        _adapters[facet] = TypeAdapter(facet)
+    return _adapters[facet]
+
+
+class Facet:
+    """Fold the events of one customer into one typed, frozen part of the context.
+
+    Subclass as ``@dataclass(frozen=True, slots=True)`` with a default for every field, so that ``Loyalty()``
+    is the empty facet. A new *version* makes the bus fold all events anew.
+
+    Args:
+        name: how messages and premises call it (``cart`` in ``cart.open``).
+        hears: event types, exact or ``order.*``.
+        private: fields that hold a person's words or addresses: encrypted at rest, never in segments.
+    """
+
+    __slots__ = ()
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    hears: ClassVar[tuple[str, ...]] = ()
+    private: ClassVar[tuple[str, ...]] = ()
+
+    def after(self, event: Event) -> Self:
+        """Return the facet after *event*; pure; return ``self`` itself when nothing changed."""
+        raise NotImplementedError(type(self).__name__)
+
+    def holds(self, premise: str, values: dict[str, Any], now: datetime) -> bool:
+        """Tell whether ``<name>.<premise>`` is true now; *values* holds the delivery's ``offer`` and the sender's values.
+
+        Raises:
+            KeyError: this facet knows no such premise (found when the message file is checked).
+        """
+        raise KeyError(premise)
+
+    @classmethod
+    def premises(cls) -> tuple[str, ...]:
+        """List the premises this facet can judge, without its own name."""
+        return ()
+
+    def view(self) -> dict[str, Any]:
+        """Give plain JSON values for templates: no objects, no calls."""
+        plain: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json")
+        return plain
+
+    def encode(self) -> bytes:
+        """Write it as JSON; the same facet always gives the same bytes."""
+        return _adapter(type(self)).dump_json(self)
+
+    @classmethod
+    def decode(cls, body: bytes) -> Self:
+        """Read what ``encode`` wrote."""
+        made: Self = _adapter(cls).validate_json(body)
+        return made

@@ -1,0 +1,102 @@
+"""What the person allowed, and which identities are dead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import ClassVar, Self
+
+from omnibus.facet import Facet
+from omnibus.model.event import Event
+
+ANY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Hold the last word of one person (subject) on one scope, and the event that proves it."""
+
+    granted: bool
+    at: datetime
+    event: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """Say why an identity is not written to any more."""
+
+    reason: str
+    at: datetime
+    marketing_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Consent(Facet):
+    """Fold grants and withdrawals per (brand, channel, purpose, topic); ``*`` stands for all.
+
+    Of all entries that match a question the latest decides. After a merge both persons' entries are kept
+    apart, and both must allow: consent only ever gets stricter by a merge. A grant given *after* the merge
+    speaks for the whole person.
+
+    Args:
+        entries: subject → ``brand/channel/purpose/topic`` → entry.
+        merged: when the last merge happened.
+        suppressed: identity ref → suppression (hard bounces, complaints, opt-outs).
+    """
+
+    name: ClassVar[str] = "consent"
+    hears: ClassVar[tuple[str, ...]] = (
+        "consent.granted", "consent.withdrawn", "customer.merged", "message.bounced", "message.complained",
+        "message.unsubscribed", "message.failed",
+    )  # fmt: skip
+
+    entries: Mapping[str, Mapping[str, Entry]] = field(default_factory=dict)
+    merged: datetime | None = None
+    suppressed: Mapping[str, Suppression] = field(default_factory=dict)
+
+    def after(self, event: Event) -> Self:
+        """Fold one event; `message.*` events suppress by ``data.identity`` when ``data.suppress`` says so."""
+        if event.type == "customer.merged":
+            return replace(self, merged=event.time)
+        if event.type in {"consent.granted", "consent.withdrawn", "message.unsubscribed"}:
+            return self._said(event, granted=event.type == "consent.granted")
+        ref, why = event.data.get("identity"), event.data.get("suppress")
+        if not ref or not why:
+            return self
+        entry = Suppression(str(why), event.time, event.type == "message.complained")
+        return replace(self, suppressed={**self.suppressed, str(ref): entry})
+
+    def _said(self, event: Event, *, granted: bool) -> Self:
+        data = event.data
+        purpose = data.get("purpose") or ("marketing" if event.type == "message.unsubscribed" else ANY)
+        scope = "/".join((
+            str(data.get("brand") or ANY), str(data.get("channel") or ANY), str(purpose), str(data.get("topic") or ANY),
+        ))  # fmt: skip
+        entry = Entry(granted, event.time, event.id, event.source)
+        one_voice = self.merged is not None and event.time > self.merged and granted
+        subjects = {*self.entries, event.subject} if one_voice else {event.subject}
+        entries = dict(self.entries)
+        for subject in sorted(subjects):
+            entries[subject] = {**entries.get(subject, {}), scope: entry}
+        suppressed = self.suppressed
+        ref = data.get("identity")
+        if granted and ref in suppressed:  # START after STOP lifts the opt-out of this identity
+            suppressed = {key: value for key, value in suppressed.items() if key != ref}
+        return replace(self, entries=entries, suppressed=suppressed)
+
+    def answer(self, brand: str, channel: str, purpose: str, topic: str) -> Entry | None:
+        """Give the entry that decides: the latest of each subject, of those the first that withdrew; None when nobody said anything."""
+        asked = (brand, channel, purpose, topic)
+        decided: list[Entry] = []
+        for entries in self.entries.values():
+            mine = [entry for scope, entry in entries.items() if _matches(scope, asked)]
+            if mine:
+                decided.append(max(mine, key=lambda entry: (entry.at, not entry.granted)))
+        no = [entry for entry in decided if not entry.granted]
+        return no[0] if no else decided[0] if decided else None
+
+
+def _matches(scope: str, asked: tuple[str, ...]) -> bool:
+    return all(part in (ANY, want) for part, want in zip(scope.split("/"), asked, strict=False))

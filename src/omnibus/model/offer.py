@@ -1,0 +1,76 @@
+"""Promotions and their tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Promise a promotion.
+
+    A *personal* offer has one code per customer, derived from key, offer and customer: the same in every
+    channel. A *shared* one has a public code, once per person and limited in total.
+
+    Args:
+        percent: what comes off, 1 to 100.
+        valid: how long a personal code lives after it was issued.
+        ends: the last moment for everybody, aware; None for no end.
+        limit: how often a shared code may be redeemed in all; None for no limit.
+    """
+
+    name: str
+    kind: Literal["personal", "shared"] = "personal"
+    percent: int = 10
+    label: str = ""
+    code: str = ""
+    valid: timedelta | None = None
+    ends: datetime | None = None
+    limit: int | None = None
+
+    def expires(self, issued: datetime) -> datetime | None:
+        """Tell when a code issued at *issued* ends: the sooner of *ends* and *valid*."""
+        ends = [each for each in (self.ends, issued + self.valid if self.valid else None) if each]
+        return min(ends) if ends else None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Hold what one customer is told of an offer: the same in every channel.
+
+    Args:
+        code: the token, as it is printed.
+        label: e.g. ``15 % off``.
+        deadline: the last day in words, in the customer's language and zone; empty without end.
+    """
+
+    offer: str
+    code: str
+    label: str
+    percent: int
+    expires: datetime | None = None
+    deadline: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """Answer a redemption: the winner's basket is *basket*; *won* tells whether that was this one."""
+
+    won: bool
+    offer: str
+    basket: str
+    reason: str = ""
+    percent: int = 0
+    customer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """Carry cart and offer from one place to the till: a signed token, and a short code to type."""
+
+    token: str
+    short: str
+    customer: str
+    expires: datetime

@@ -1,0 +1,55 @@
+"""A policy's answer for one route, and a channel's answer whether it may speak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Let it go; *because* names what allows it (e.g. the consent entry), for `why`."""
+
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Wait until a time (aware), then judge again."""
+
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Never by this route."""
+
+    reason: str
+
+
+Verdict = Send | Hold | Drop
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Tell whether a channel may speak to this customer, and until when.
+
+    Args:
+        open: it may now.
+        until: when an open window closes (aware), None for no end.
+        reason: why it is closed, e.g. ``no message from them in 24 h``.
+    """
+
+    open: bool = True
+    until: datetime | None = None
+    reason: str = ""
+
+
+def strictest(verdicts: list[Verdict]) -> Verdict:
+    """Choose within one route: any Drop, else the latest Hold, else Send."""
+    for verdict in verdicts:
+        if isinstance(verdict, Drop):
+            return verdict
+    holds = [verdict for verdict in verdicts if isinstance(verdict, Hold)]
+    return max(holds, key=lambda hold: hold.until) if holds else Send()
