@@ -1,6 +1,26 @@
-"""What plugin authors inherit: contracts, fakes, the sandbox of the outside world."""
+"""What plugin authors inherit: contracts, fakes, the sandbox of the outside world.
 
+Sandboxes run in the demo too, where neither pytest nor a server need be installed; so the names that stand on
+those are imported when they are first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from omnibus.testing.clock import FakeClock
+from omnibus.testing.desk import FakeDesk
 from omnibus.testing.sandbox import HttpSandbox, Sandbox
 from omnibus.testing.world import Entry, World
 
-__all__ = ["Entry", "HttpSandbox", "Sandbox", "World"]
+if TYPE_CHECKING:
+    from omnibus.testing.serving import routes, serve
+
+_LATER = {"routes": "serving", "serve": "serving"}
+
+__all__ = ["Entry", "FakeClock", "FakeDesk", "HttpSandbox", "Sandbox", "World", "routes", "serve"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(name)
+    return getattr(import_module(f"omnibus.testing.{_LATER[name]}"), name)
