@@ -38,10 +38,11 @@ class Context:
     """Hold a customer's facets, decoded when read, re-encoded when changed. Treat it as frozen.
 
     ``context[Cart]`` gives the typed facet. *version* rises by one with every stored change; it guards
-    attempts. *through* is the (time, id, source) of the last event folded.
+    attempts. *through* is the (time, id, source) of the last event folded. *spent* lists (time, channel, points) of the hand-overs that
+    count against the contact budget; it comes from the attempts, not from the fold.
     """
 
-    __slots__ = ("_bodies", "_facets", "_made", "customer", "through", "version")
+    __slots__ = ("_bodies", "_facets", "_made", "customer", "spent", "through", "version")
 
     def __init__(
         self,
@@ -52,7 +53,9 @@ class Context:
         version: int = 0,
         through: tuple[datetime, str, str] | None = None,
         made: Mapping[str, Any] | None = None,
+        spent: tuple[tuple[datetime, str, int], ...] = (),
     ) -> None:
+        self.spent = spent
         self.customer, self.version, self.through = customer, version, through
         self._facets, self._bodies = facets, dict(bodies or {})
         self._made: dict[str, Any] = dict(made or {})
@@ -85,7 +88,7 @@ class Context:
     def after(self, events: Iterable[Event]) -> Context:
         """Fold events, already in timeline order, into a new context; pure."""
         made, bodies, through, changed = dict(self._made), dict(self._bodies), self.through, False
-        now = Context(self.customer, self._facets, bodies, version=self.version, made=made)
+        now = Context(self.customer, self._facets, bodies, version=self.version, made=made, spent=self.spent)
         for event in events:
             through, changed = event.order, True
             for name, facet in self._facets.items():

@@ -1,0 +1,1 @@
+"""Where the roads rest: schema, migrations and one module per engine; both pass the same contract."""

@@ -1,0 +1,176 @@
+"""One writer thread with group commit, one reader thread, on one SQLite file.
+
+Source: docs/decisions/0002-sqlite.md (APSW's own library, WAL, ``synchronous=FULL``, ``BEGIN IMMEDIATE``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from omnibus.errors import ConfigError, StoreFull
+
+T = TypeVar("T")
+Job = Callable[[apsw.Connection], Any]
+MOST = 200  # calls that share one commit
+
+
+class Stale(Exception):
+    """Roll one part of a commit back."""
+
+
+def connect(path: Path, *, readonly: bool = False) -> apsw.Connection:
+    """Open a connection with the settings that the promises rest on."""
+    db = apsw.Connection(str(path), statementcachesize=300)
+    db.set_busy_timeout(10_000)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    db.execute("PRAGMA foreign_keys=ON")
+    db.execute("PRAGMA cache_size=-65536")
+    if readonly:
+        db.execute("PRAGMA query_only=ON")
+    return db
+
+
+class Engine:
+    """Run writing calls in groups, each group one commit, and reading calls beside them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._jobs: deque[tuple[Job, asyncio.AbstractEventLoop, asyncio.Future[Any]]] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._reader: ThreadPoolExecutor | None = None
+        self._reading: apsw.Connection | None = None
+        self._lock: int | None = None
+
+    def start(self) -> None:
+        """Start both threads."""
+        self._closing = False
+        self._reader = ThreadPoolExecutor(1, "omnibus-reader")
+        self._thread = threading.Thread(target=self._write_all, name="omnibus-writer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what waits, close both connections and free the work lock; may be called twice."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._reader is not None:
+            self._reader.submit(self._close_reading).result()
+            self._reader.shutdown()
+            self._reader = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def write(self, job: Callable[[apsw.Connection], T], *, urgent: bool = False) -> T:
+        """Run *job* in the next commit and return once that commit is on disk; *urgent* ones go first.
+
+        Raises:
+            StoreFull: the commit was refused by the disk or by a lock; nothing is stored.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        with self._wake:
+            if self._closing or self._thread is None:
+                raise StoreFull("the store is closed")
+            (self._jobs.appendleft if urgent else self._jobs.append)((job, loop, done))
+            self._wake.notify()
+        return await done
+
+    async def read(self, job: Callable[[apsw.Connection], T]) -> T:
+        """Run *job* on the reading connection; it sees every finished commit."""
+        if self._reader is None:
+            raise StoreFull("the store is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._read, job)
+
+    def take_work(self) -> None:
+        """Hold the work lock until closed.
+
+        Raises:
+            ConfigError: another process holds it.
+        """
+        if self._lock is not None:
+            return
+        name = self.path.with_name(self.path.name + ".work")
+        handle = os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(handle, 20).decode("ascii", "replace").strip() or "another process"
+            os.close(handle)
+            fix = "stop it first, or move to PostgreSQL for several workers"
+            raise ConfigError(f"process {holder} already works on this store", where=name.name, fix=fix) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        self._lock = handle
+
+    def _read(self, job: Callable[[apsw.Connection], T]) -> T:
+        if self._reading is None:
+            self._reading = connect(self.path, readonly=True)
+        return job(self._reading)
+
+    def _close_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
+
+    def _write_all(self) -> None:
+        db = connect(self.path)
+        while True:
+            with self._wake:
+                while not self._jobs and not self._closing:
+                    self._wake.wait()
+                if not self._jobs:
+                    break
+                group = [self._jobs.popleft() for _ in range(min(len(self._jobs), MOST))]
+            answers = self._commit(db, [job for job, _, _ in group])
+            for (_, loop, done), answer in zip(group, answers, strict=True):
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(_resolve, done, answer)
+        db.close()
+
+    def _commit(self, db: apsw.Connection, jobs: list[Job]) -> list[Any]:
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            answers: list[Any] = [_one(db, job) for job in jobs]
+            db.execute("COMMIT")
+        except (apsw.FullError, apsw.BusyError, apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError) as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            return [StoreFull(f"the store cannot write now ({type(error).__name__})")] * len(jobs)
+        return answers
+
+
+def _one(db: apsw.Connection, job: Job) -> Any:
+    """Run one call under its own savepoint, so that its fault undoes nobody else's work."""
+    try:
+        with db:
+            return job(db)
+    except (apsw.FullError, apsw.BusyError, apsw.IOError, apsw.ReadOnlyError):
+        raise
+    except Exception as error:  # noqa: BLE001 - handed to the caller, who raises it
+        return error
+
+
+def _resolve(done: asyncio.Future[Any], answer: Any) -> None:
+    if done.done():
+        return
+    if isinstance(answer, Exception):
+        done.set_exception(answer)
+    else:
+        done.set_result(answer)

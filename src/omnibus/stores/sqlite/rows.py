@@ -1,0 +1,109 @@
+"""Rows to nouns and back; no statement that decides anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from omnibus.model.delivery import Delivery, State
+from omnibus.model.event import Event
+from omnibus.model.run import Run
+from omnibus.store import OpenAttempt
+from omnibus.stores.schema import from_micros, to_micros
+
+Row = tuple[Any, ...]
+
+DELIVERY = (
+    "id, customer, subject, message, purpose, topic, brand, audience, via, state, reason, due, accepted, expires, data,"
+    " origin, channel, provider, identity, provider_id, tried, attempts, faults, flagged, withdraw, lease"
+)
+EVENT = "id, source, type, time, subject, data"
+ATTEMPT = (
+    "id, delivery, customer, number, channel, provider, identity, started, outcome, reason, provider_id, points, ended,"
+    " details"
+)
+RUN = "id, customer, journey, version, entry, node, due, waiting, revision, data, reason, started"
+
+
+def dump(value: Any) -> str:
+    """Write JSON, compact and stable."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def micros(when: datetime | None) -> int | None:
+    """Write an optional time."""
+    return None if when is None else to_micros(when)
+
+
+def moment(stamp: int | None) -> datetime | None:
+    """Read an optional time."""
+    return None if stamp is None else from_micros(stamp)
+
+
+def delivery_row(each: Delivery) -> Row:
+    """Write a delivery as its columns (in DELIVERY order, without the lease), and whether it is watched."""
+    data = {
+        "values": each.values, "inline": each.inline, "premises": each.premises, "offer": each.offer, "key": each.key,
+    }  # fmt: skip
+    return (
+        each.id, each.customer, each.subject, each.message, each.purpose, each.topic, each.brand, each.audience,
+        dump(each.via), each.state.value, each.reason, micros(each.due), to_micros(each.accepted), micros(each.expires),
+        dump(data), each.origin, each.channel, each.provider, each.identity, each.provider_id, dump(each.tried),
+        each.attempts, each.faults, int(each.flagged), int(each.withdraw), int(bool(each.premises)),
+    )  # fmt: skip
+
+
+def read_delivery(row: Row) -> Delivery:
+    """Read the columns DELIVERY."""
+    data = json.loads(row[14])
+    return Delivery(
+        id=row[0], customer=row[1], subject=row[2], message=row[3], purpose=row[4], topic=row[5], brand=row[6],
+        audience=row[7], via=tuple(json.loads(row[8])), state=State(row[9]), reason=row[10],
+        due=from_micros(row[11] if row[11] is not None else row[12]), accepted=from_micros(row[12]),
+        expires=moment(row[13]), values=data["values"], inline=data["inline"], premises=tuple(data["premises"]),
+        offer=data["offer"], key=data.get("key", ""), origin=row[15], channel=row[16], provider=row[17],
+        identity=row[18], provider_id=row[19], tried=tuple(json.loads(row[20])), attempts=row[21], faults=row[22],
+        flagged=bool(row[23]), withdraw=bool(row[24]), lease=row[25] or "",
+    )  # fmt: skip
+
+
+def event_row(each: Event, heard: int) -> Row:
+    """Write an event as source, id, type, time, subject, data, heard."""
+    return each.source, each.id, each.type, to_micros(each.time), each.subject, dump(dict(each.data)), heard
+
+
+def read_events(rows: Iterable[Row]) -> list[Event]:
+    """Read rows of the columns EVENT."""
+    return [Event(r[0], r[1], r[2], from_micros(r[3]), r[4], json.loads(r[5])) for r in rows]
+
+
+def read_attempt(row: Row) -> OpenAttempt:
+    """Read the columns ATTEMPT."""
+    return OpenAttempt(
+        id=row[0], delivery=row[1], customer=row[2], number=row[3], channel=row[4], provider=row[5], identity=row[6],
+        started=from_micros(row[7]), outcome=row[8], reason=row[9], provider_id=row[10], points=row[11],
+        ended=moment(row[12]), details=row[13],
+    )  # fmt: skip
+
+
+def run_row(each: Run, started: datetime) -> Row:
+    """Write a run as the columns RUN."""
+    return (
+        each.id, each.customer, each.journey, each.version, each.entry, each.node, micros(each.due), dump(each.waiting),
+        each.revision, dump(each.values), each.reason, to_micros(each.started or started),
+    )  # fmt: skip
+
+
+def read_run(row: Row) -> Run:
+    """Read the columns RUN."""
+    return Run(
+        id=row[0], customer=row[1], journey=row[2], version=row[3], entry=row[4], node=row[5], due=moment(row[6]),
+        waiting=tuple(json.loads(row[7])), revision=row[8], values=json.loads(row[9]), reason=row[10],
+        started=from_micros(row[11]),
+    )  # fmt: skip

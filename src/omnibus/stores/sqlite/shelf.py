@@ -1,0 +1,142 @@
+"""Statements on codes, redemptions, hand-overs, pauses, notes, journeys and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import apsw
+
+from omnibus.model.event import Event
+from omnibus.model.offer import Redemption
+from omnibus.model.run import Run
+from omnibus.store import Change, CodeRow, Step
+from omnibus.stores.schema import from_micros, to_micros
+from omnibus.stores.sqlite.customers import apply
+from omnibus.stores.sqlite.engine import Stale
+from omnibus.stores.sqlite.outbox import accept
+from omnibus.stores.sqlite.rows import EVENT, RUN, dump, micros, read_events, read_run, run_row
+
+
+def issue(db: apsw.Connection, codes: Sequence[CodeRow]) -> None:
+    """Write codes down; known ones stay."""
+    for each in codes:
+        sql = "INSERT INTO code (hash, offer, customer) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        db.execute(sql, (each.hash, each.offer, each.customer))
+
+
+def redeem(
+    db: apsw.Connection, code: CodeRow, basket: str, customer: str, *, single: bool, limit: int | None, now: datetime,
+    change: Change | None, stirring: frozenset[str],
+) -> Redemption | None:  # fmt: skip
+    """Let exactly one basket win; decided by unique keys inside one transaction."""
+    mine = db.execute("SELECT 1 FROM redemption WHERE code=? AND basket=?", (code.hash, basket)).fetchone()
+    if mine:
+        return Redemption(True, code.offer, basket, customer=customer)
+    once = code.hash if single else f"{code.hash}|{customer}" if customer else None
+    if once is not None:
+        other = db.execute("SELECT basket FROM redemption WHERE once=?", (once,)).fetchone()
+        if other:
+            return Redemption(False, code.offer, other[0], "already redeemed", customer=customer)
+    used = db.execute("SELECT count(*) FROM redemption WHERE code=?", (code.hash,)).fetchone()
+    if limit is not None and used is not None and used[0] >= limit:
+        return Redemption(False, code.offer, "", "limit reached", customer=customer)
+    try:
+        with db:
+            if change is not None:
+                apply(db, change, stirring)
+            db.execute(
+                "INSERT INTO redemption (code, basket, offer, customer, once, at) VALUES (?, ?, ?, ?, ?, ?)",
+                (code.hash, basket, code.offer, customer, once, to_micros(now)),
+            )
+    except Stale:
+        return None
+    return Redemption(True, code.offer, basket, customer=customer)
+
+
+def pause(db: apsw.Connection, provider: str, until: datetime, reason: str) -> None:
+    """Let a provider rest; only ever prolonged."""
+    db.execute(
+        "INSERT INTO pause (provider, until, reason) VALUES (?, ?, ?) ON CONFLICT (provider) DO UPDATE SET"
+        " until=excluded.until, reason=excluded.reason WHERE excluded.until>until",
+        (provider, to_micros(until), reason),
+    )
+
+
+def pauses(db: apsw.Connection, now: datetime) -> dict[str, tuple[datetime, str]]:
+    """List who rests now."""
+    rows = db.execute("SELECT provider, until, reason FROM pause WHERE until>?", (to_micros(now),))
+    return {row[0]: (from_micros(row[1]), row[2]) for row in rows}
+
+
+def note(db: apsw.Connection, scope: str, name: str, value: str | None) -> str | None:
+    """Read or write a note."""
+    if value is not None:
+        sql = "INSERT INTO note (scope, name, value) VALUES (?, ?, ?) ON CONFLICT (scope, name) DO UPDATE SET value=excluded.value"
+        db.execute(sql, (scope, name, value))
+        return value
+    row = db.execute("SELECT value FROM note WHERE scope=? AND name=?", (scope, name)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def stirred(db: apsw.Connection, limit: int) -> list[Event]:
+    """List what journeys have not heard yet."""
+    return read_events(db.execute(f"SELECT {EVENT} FROM event WHERE heard=0 ORDER BY seq LIMIT ?", (limit,)))
+
+
+def heard(db: apsw.Connection, events: Sequence[Event]) -> None:
+    """Mark events as heard."""
+    db.executemany("UPDATE event SET heard=1 WHERE id=? AND source=?", [(each.id, each.source) for each in events])
+
+
+def runs(db: apsw.Connection, customer: str, journey: str, due: datetime | None, *, live: bool, last: int) -> list[Run]:
+    """List runs."""
+    where, given = ["1=1"], []
+    for column, value in (("customer", customer), ("journey", journey)):
+        if value:
+            where.append(f"{column}=?")
+            given.append(value)
+    if live:
+        where.append("node<>''")
+    order = "started DESC"
+    if due is not None:
+        where.append("due<=?")
+        given.append(to_micros(due))  # type: ignore[arg-type]
+        order = "due"
+    sql = f"SELECT {RUN} FROM run WHERE {' AND '.join(where)} ORDER BY {order}, id LIMIT ?"
+    return [read_run(row) for row in db.execute(sql, (*given, last))]
+
+
+def step(db: apsw.Connection, steps: Sequence[Step], now: datetime, stirring: frozenset[str]) -> list[bool]:
+    """Move runs, each all or nothing; timer and event compete by revision."""
+    done = []
+    for each in steps:
+        try:
+            with db:
+                _step_one(db, each, now, stirring)
+            done.append(True)
+        except Stale:
+            done.append(False)
+    return done
+
+
+def _step_one(db: apsw.Connection, each: Step, now: datetime, stirring: frozenset[str]) -> None:
+    run = each.run
+    if each.before is None:
+        sql = f"INSERT INTO run ({RUN}) VALUES ({', '.join('?' * 12)}) ON CONFLICT DO NOTHING"
+        db.execute(sql, run_row(run, now))
+    else:
+        db.execute(
+            "UPDATE run SET node=?, due=?, waiting=?, revision=?, data=?, reason=? WHERE id=? AND revision=?",
+            (
+                run.node, micros(run.due), dump(run.waiting), run.revision, dump(run.values), run.reason, run.id,
+                each.before,
+            ),
+        )  # fmt: skip
+    if not db.changes():
+        raise Stale
+    if each.change is not None:
+        apply(db, each.change, stirring)
+    for answer in accept(db, each.wishes):
+        if answer is None:
+            raise Stale

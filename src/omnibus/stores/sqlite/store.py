@@ -1,0 +1,227 @@
+"""The Store port over one SQLite file: each call is one job in the writer's next commit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import apsw
+
+from omnibus.model.customer import Customer, Identity
+from omnibus.model.delivery import Delivery
+from omnibus.model.event import Event
+from omnibus.model.offer import Redemption
+from omnibus.model.run import Run
+from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
+from omnibus.stores.migrate import migrate
+from omnibus.stores.schema import from_micros, to_micros
+from omnibus.stores.sqlite import customers, outbox, shelf
+from omnibus.stores.sqlite.engine import Engine
+from omnibus.stores.sqlite.rows import DELIVERY, read_delivery
+
+PAGE = 500
+
+
+class Sqlite(Store):
+    """Keep everything in one file.
+
+    Args:
+        path: the database file; made with its folder when missing.
+        now: business time, for the `ended` of attempts.
+    """
+
+    def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
+        self.path, self.now = path, now
+        self.engine = Engine(path)
+
+    async def open(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        migrate(f"sqlite:///{self.path}")
+        self.engine.start()
+
+    async def aclose(self) -> None:
+        self.engine.stop()
+
+    async def take_work(self) -> None:
+        self.engine.take_work()
+
+    # customers
+
+    async def load(self, ids: Sequence[str], *, since: datetime | None = None) -> dict[str, Loaded]:
+        return await self.engine.read(lambda db: customers.load(db, ids, since))
+
+    async def find(self, refs: Sequence[str]) -> dict[str, str]:
+        return await self.engine.read(lambda db: customers.find(db, refs))
+
+    async def create(self, wanted: Sequence[tuple[str, Sequence[Identity]]], now: datetime) -> list[str]:
+        return await self.engine.write(lambda db: customers.create(db, wanted, now))
+
+    async def merge(self, loser: str, winner: str, changes: Sequence[Change]) -> bool:
+        return await self.engine.write(lambda db: customers.merge(db, loser, winner, changes, self.stirring))
+
+    async def unmerge(self, loser: str, changes: Sequence[Change]) -> bool:
+        return await self.engine.write(lambda db: customers.unmerge(db, loser, changes, self.stirring))
+
+    async def customers(self, *, after: str = "") -> AsyncIterator[list[Customer]]:
+        sql = 'SELECT id FROM customer WHERE id>? AND "into" IS NULL ORDER BY id LIMIT ?'
+        while True:
+            page = await self.engine.read(
+                lambda db, start=after: [  # type: ignore[misc]
+                    Customer(row[0], customers.identities(db, row[0])) for row in db.execute(sql, (start, PAGE))
+                ]
+            )
+            if not page:
+                return
+            yield page
+            after = page[-1].id
+
+    # events
+
+    async def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        return await self.engine.read(lambda db: customers.known(db, keys))
+
+    async def events(self, subjects: Sequence[str], *, last: int | None = None) -> list[Event]:
+        return await self.engine.read(lambda db: customers.events(db, subjects, last))
+
+    async def put(self, changes: Sequence[Change]) -> list[bool]:
+        return await self.engine.write(lambda db: customers.put(db, changes, self.stirring))
+
+    async def rewrite(self, customer: str, bodies: dict[str, bytes], through: tuple[datetime, str, str] | None) -> None:
+        def job(db: apsw.Connection) -> None:
+            row = db.execute("SELECT version FROM context WHERE customer=?", (customer,)).fetchone()
+            customers.write_context(db, customer, (row[0] if row else 0) + 1, bodies, through)
+
+        await self.engine.write(job)
+
+    # the road out
+
+    async def accept(self, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
+        urgent = any(each.purpose == "transactional" for wish in wishes for each in wish.deliveries)
+        return await self.engine.write(lambda db: outbox.accept(db, wishes), urgent=urgent)
+
+    async def claim(self, now: datetime, *, limit: int, lease: str, term: float) -> list[Delivery]:
+        return await self.engine.write(lambda db: outbox.claim(db, now, limit, lease, term))
+
+    async def attempt(self, tries: Sequence[Try]) -> list[Grant]:
+        return await self.engine.write(lambda db: outbox.attempt(db, tries, self.stirring))
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+        now = self.now()
+        return await self.engine.write(lambda db: outbox.settle(db, settlements, now, self.stirring))
+
+    async def renew(self, lease: str, term: float) -> int:
+        return await self.engine.write(lambda db: outbox.renew(db, lease, term))
+
+    async def rescue(self, now: datetime, *, everything: bool = False) -> int:
+        return await self.engine.write(lambda db: outbox.rescue(db, now, everything=everything))
+
+    async def next_due(self) -> datetime | None:
+        sql = (
+            "SELECT min(due) FROM (SELECT min(due) AS due FROM lane WHERE lease IS NULL AND due IS NOT NULL"
+            " UNION ALL SELECT min(due) FROM run WHERE due IS NOT NULL)"
+        )
+        row = await self.engine.read(lambda db: db.execute(sql).fetchone())
+        return None if row is None or row[0] is None else from_micros(row[0])
+
+    async def pause(self, provider: str, until: datetime, reason: str) -> None:
+        await self.engine.write(lambda db: shelf.pause(db, provider, until, reason))
+
+    async def pauses(self, now: datetime) -> dict[str, tuple[datetime, str]]:
+        return await self.engine.read(lambda db: shelf.pauses(db, now))
+
+    # looking
+
+    async def delivery(self, id_: str) -> Delivery | None:
+        sql = f"SELECT {DELIVERY} FROM delivery WHERE id=?"
+        row = await self.engine.read(lambda db: db.execute(sql, (id_,)).fetchone())
+        return None if row is None else read_delivery(row)
+
+    async def deliveries(
+        self, *, customer: str = "", state: Sequence[str] = (), channel: str = "", origin: str = "", last: int = 1000
+    ) -> list[Delivery]:
+        where, given = ["1=1"], list(state)
+        if state:
+            where.append(f"state IN ({','.join('?' * len(state))})")
+        for column, value in (("customer", customer), ("channel", channel), ("origin", origin)):
+            if value:
+                where.append(f"{column}=?")
+                given.append(value)
+        sql = f"SELECT {DELIVERY} FROM delivery WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
+        rows = await self.engine.read(lambda db: list(db.execute(sql, (*given, last))))
+        return [read_delivery(row) for row in rows]
+
+    async def attempts(self, delivery: str) -> list[OpenAttempt]:
+        return await self.engine.read(lambda db: outbox.attempts(db, delivery))
+
+    async def attempt_of(self, *, id_: str = "", provider: str = "", provider_id: str = "") -> OpenAttempt | None:
+        return await self.engine.read(lambda db: outbox.attempt_of(db, id_, provider, provider_id))
+
+    async def decisions(self, delivery: str) -> list[tuple[datetime, str]]:
+        sql = "SELECT at, body FROM decision WHERE delivery=? ORDER BY seq"
+        rows = await self.engine.read(lambda db: list(db.execute(sql, (delivery,))))
+        return [(from_micros(row[0]), row[1]) for row in rows]
+
+    async def audit(self, now: datetime) -> dict[str, int]:
+        return await self.engine.read(lambda db: outbox.audit(db, now))
+
+    # offers, hand-overs, notes
+
+    async def code(self, hash_: str) -> CodeRow | None:
+        sql = "SELECT hash, offer, customer FROM code WHERE hash=?"
+        row = await self.engine.read(lambda db: db.execute(sql, (hash_,)).fetchone())
+        return None if row is None else CodeRow(*row)
+
+    async def issue(self, codes: Sequence[CodeRow]) -> None:
+        await self.engine.write(lambda db: shelf.issue(db, codes))
+
+    async def redeem(
+        self, code: CodeRow, *, basket: str, customer: str, single: bool, limit: int | None, now: datetime,
+        change: Change | None,
+    ) -> Redemption | None:  # fmt: skip
+        return await self.engine.write(
+            lambda db: shelf.redeem(
+                db, code, basket, customer, single=single, limit=limit, now=now, change=change, stirring=self.stirring
+            ),
+            urgent=True,
+        )
+
+    async def put_handover(self, short: str, customer: str, expires: datetime) -> None:
+        sql = "INSERT INTO handover (short, customer, expires) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        await self.engine.write(lambda db: db.execute(sql, (short, customer, to_micros(expires))) and None)
+
+    async def claim_handover(self, short: str, now: datetime) -> str | None:
+        sql = "SELECT customer FROM handover WHERE short=? AND expires>?"
+        row = await self.engine.read(lambda db: db.execute(sql, (short, to_micros(now))).fetchone())
+        return None if row is None else str(row[0])
+
+    async def note(self, scope: str, name: str, value: str | None = None) -> str | None:
+        if value is None:
+            return await self.engine.read(lambda db: shelf.note(db, scope, name, None))
+        return await self.engine.write(lambda db: shelf.note(db, scope, name, value))
+
+    # journeys
+
+    async def stirred(self, limit: int) -> list[Event]:
+        return await self.engine.read(lambda db: shelf.stirred(db, limit))
+
+    async def heard(self, events: Sequence[Event]) -> None:
+        await self.engine.write(lambda db: shelf.heard(db, events))
+
+    async def runs(
+        self, *, customer: str = "", journey: str = "", due: datetime | None = None, live: bool = True, last: int = 1000
+    ) -> list[Run]:
+        return await self.engine.read(lambda db: shelf.runs(db, customer, journey, due, live=live, last=last))
+
+    async def step(self, steps: Sequence[Step]) -> list[bool]:
+        now = self.now()
+        return await self.engine.write(lambda db: shelf.step(db, steps, now, self.stirring))
+
+    async def define(self, name: str, version: str, body: str) -> None:
+        sql = "INSERT INTO journey (name, version, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        await self.engine.write(lambda db: db.execute(sql, (name, version, body)) and None)
+
+    async def definition(self, name: str, version: str) -> str | None:
+        sql = "SELECT body FROM journey WHERE name=? AND version=?"
+        row = await self.engine.read(lambda db: db.execute(sql, (name, version)).fetchone())
+        return None if row is None else str(row[0])

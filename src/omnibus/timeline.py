@@ -1,0 +1,172 @@
+"""Contexts and the one way to move them: load, fold, commit; again when somebody else was faster.
+
+Everything that changes a context, on the road out or in, makes its ``Change`` here, so a broken premise wakes
+what waits and takes off what is shown in the same commit, wherever the fact came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from omnibus.errors import Conflict, NotFound
+from omnibus.facet import Facet
+from omnibus.model.context import Context
+from omnibus.model.customer import Identity
+from omnibus.model.delivery import SHOWN, WAITING, Delivery, State
+from omnibus.model.event import Event, settled_time
+from omnibus.store import Change, Loaded, Move, Store
+
+TRIES = 20  # times that a stale change is folded again before we give up
+
+
+class Timeline:
+    """Load contexts and put events, for any number of customers in one commit.
+
+    Args:
+        facets: name → facet class, built-in and plugins'.
+        now: business time (aware UTC).
+    """
+
+    def __init__(self, store: Store, facets: Mapping[str, type[Facet]], now: Callable[[], datetime]) -> None:
+        self.store, self.facets, self.now = store, facets, now
+
+    def context(self, loaded: Loaded) -> Context:
+        """Wrap what was loaded; nothing is decoded until it is read."""
+        spent = tuple((each.at, each.channel, each.points) for each in loaded.spent)
+        return Context(
+            loaded.customer, self.facets, loaded.bodies, version=loaded.version, through=loaded.through, spent=spent
+        )
+
+    async def read(self, customer: str) -> Context:
+        """Give one customer's context.
+
+        Raises:
+            NotFound: no such customer.
+        """
+        loaded = (await self.store.load([customer])).get(customer)
+        if loaded is None:
+            raise NotFound(f"no customer {customer}", fix="`omnibus customers` lists them")
+        return self.context(loaded)
+
+    async def fold(
+        self, loaded: Loaded, events: Iterable[Event], *, moves: tuple[Move, ...] = (),
+        identities: tuple[Identity, ...] = (), quiet: bool = False,
+    ) -> Change:  # fmt: skip
+        """Compute what new events do to one customer; an event older than the last folded one folds all anew."""
+        fresh = sorted(events, key=lambda each: each.order)
+        context = self.context(loaded)
+        if not fresh:
+            return Change(
+                loaded.customer.id, loaded.version, moves=moves, identities=identities, quiet=quiet, now=self.now()
+            )
+        if context.through is not None and fresh[0].order <= context.through:
+            stored = await self.store.events(loaded.aliases)
+            after = self.folded(loaded, sorted((*stored, *fresh), key=lambda each: each.order))
+        else:
+            after = context.after(fresh)
+        now = self.now()
+        wake, withdraw = broken(loaded.live, after, now)
+        return Change(
+            loaded.customer.id, loaded.version, tuple(fresh), after.bodies(), after.through, wake, withdraw, moves,
+            identities, quiet, now,
+        )  # fmt: skip
+
+    def folded(self, loaded: Loaded, events: Sequence[Event]) -> Context:
+        """Fold a whole timeline from nothing."""
+        return Context(loaded.customer, self.facets, version=loaded.version).after(events)
+
+    async def put(
+        self, events: Sequence[Event], *, quiet: bool = False, moves: Mapping[str, tuple[Move, ...]] | None = None,
+        identities: Mapping[str, tuple[Identity, ...]] | None = None,
+    ) -> int:  # fmt: skip
+        """Store events and fold them, one commit for all; known ones change nothing. Returns how many were new.
+
+        Args:
+            moves, identities: by subject; done in the same commit as that subject's first event.
+
+        Raises:
+            NotFound: an event's subject is no customer; nothing is stored.
+            Conflict: the store kept moving; nothing of the remaining ones is stored.
+        """
+        received = self.now()
+        waiting = [replace(each, time=settled_time(each.time, received)) for each in events]
+        new = 0
+        for _ in range(TRIES):
+            changes, counts, waiting = await self._changes(waiting, moves or {}, identities or {}, quiet=quiet)
+            if not changes:
+                return new
+            done = await self.store.put([change for change, _ in changes])
+            new += sum(count for count, ok in zip(counts, done, strict=True) if ok)
+            waiting = [each for (_, own), ok in zip(changes, done, strict=True) if not ok for each in own]
+            if not waiting:
+                return new
+        raise Conflict("the context kept moving; try again")
+
+    async def _changes(
+        self, events: list[Event], moves: Mapping[str, tuple[Move, ...]], identities: Mapping[str, tuple[Identity, ...]], *,
+        quiet: bool,
+    ) -> tuple[list[tuple[Change, list[Event]]], list[int], list[Event]]:  # fmt: skip
+        known = await self.store.known([(each.source, each.id) for each in events])
+        mine: dict[tuple[str, str], Event] = {}
+        for each in events:
+            key = (each.source, each.id)
+            if key not in known:
+                mine.setdefault(key, each)
+        subjects = list(dict.fromkeys(each.subject for each in mine.values()))
+        loaded = await self.store.load(subjects)
+        by_customer: dict[str, list[Event]] = {}
+        for each in mine.values():
+            if each.subject not in loaded:
+                raise NotFound(f"no customer {each.subject}", fix="`omnibus customers` lists them")
+            by_customer.setdefault(loaded[each.subject].customer.id, []).append(each)
+        found = {each.customer.id: each for each in loaded.values()}
+        changes, counts = [], []
+        for customer, own in by_customer.items():
+            told = {each.subject for each in own}
+            change = await self.fold(
+                found[customer], own, quiet=quiet,
+                moves=tuple(move for subject in told for move in moves.get(subject, ())),
+                identities=tuple(each for subject in told for each in identities.get(subject, ())),
+            )  # fmt: skip
+            changes.append((change, own))
+            counts.append(len(own))
+        return changes, counts, []
+
+
+def premise_values(delivery: Delivery) -> dict[str, Any]:
+    """Give a premise what it may need besides the context."""
+    return {**delivery.values, "offer": delivery.offer}
+
+
+def holds(premise: str, context: Context, delivery: Delivery, now: datetime) -> bool:
+    """Tell whether ``facet.claim`` is true in *context*; ``offer.…`` asks the facet ``offers``.
+
+    Raises:
+        KeyError: no such facet or claim (found when the message is loaded).
+    """
+    facet, _, claim = premise.partition(".")
+    name = facet if facet in context.names else f"{facet}s"
+    return bool(context.named(name).holds(claim, premise_values(delivery), now))
+
+
+def knows(facets: Mapping[str, type[Facet]], premise: str) -> bool:
+    """Tell whether a premise can be judged."""
+    facet, _, claim = premise.partition(".")
+    found = facets.get(facet) or facets.get(f"{facet}s")
+    return found is not None and claim in found.premises()
+
+
+def broken(live: Sequence[Delivery], context: Context, now: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """List which waiting deliveries must be judged at once, and which shown ones taken off, because a premise broke."""
+    wake, withdraw = [], []
+    for each in live:
+        if all(holds(premise, context, each, now) for premise in each.premises):
+            continue
+        if each.state in SHOWN:
+            withdraw.append(each.id)
+        elif each.state in WAITING and each.state not in {State.SENDING, State.UNKNOWN}:
+            wake.append(each.id)
+    return tuple(wake), tuple(withdraw)
