@@ -1,0 +1,141 @@
+"""The receipt on paper: what was bought, what was promised, and the offer as a QR code.
+
+Limits: a roll has no end, only columns; pictures other than the logo are not printed.
+Values come from the draft and from the last order on the timeline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from pydantic import Field
+
+from omnibus import (
+    Capabilities,
+    Channel,
+    ChannelSettings,
+    Content,
+    Context,
+    Draft,
+    Layout,
+    Loss,
+    Orders,
+    Preview,
+    Purpose,
+)  # fmt: skip
+from omnibus_pos.paper import Columns, Cut, Feed, Logo, Piece, QrCode, Rule, Text, clean, glued, lines_of, words
+from omnibus_pos.picture import receipt_picture
+
+#: the word for the sum, by language
+TOTAL = {"en": "Total", "de": "Summe", "fr": "Total", "es": "Total", "it": "Totale", "nl": "Totaal", "pl": "Razem"}
+JOB_LETTERS = 12  # of the delivery's id, printed so that staff can tell two prints of one job apart from two jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptContent(Content):
+    """Hold a receipt as typed elements.
+
+    Args:
+        must: words that the printer's code pages have to be able to print letter by letter.
+        columns: characters of one line in the printer's normal font.
+    """
+
+    pieces: tuple[Piece, ...] = ()
+    must: tuple[str, ...] = ()
+    columns: int = 42
+
+    def preview(self) -> Preview:
+        """Show the paper: as lines, and as an SVG whose QR code can be scanned."""
+        lines = [line for piece in self.pieces for line in lines_of(piece, self.columns)]
+        return Preview("\n".join(lines), "image/svg+xml", receipt_picture(self.pieces, self.columns))
+
+
+class ReceiptSettings(ChannelSettings):
+    """Take what the paper is like.
+
+    Args:
+        columns: characters a line: 42 or 48 on 80 mm paper, 32 on 58 mm.
+        qr_size: dots a module of the QR code, 1 to 16.
+    """
+
+    columns: int = Field(default=42, ge=16, le=96)
+    qr_size: int = Field(default=6, ge=1, le=16)
+
+
+class PaperReceipt(Channel):
+    """Compose for a receipt printer; it stands in the store, so no identity is needed."""
+
+    name = "receipt"
+    audience = "person"
+    identity = None
+    capabilities: ClassVar[Capabilities] = Capabilities(points=0)
+    Settings = ReceiptSettings
+
+    def compose(self, draft: Draft, layout: Layout | None, context: Context) -> ReceiptContent:
+        """Set the brand, the order's lines, the words, and the offer's code as text and QR code.
+
+        The order is printed on transactional messages only.
+        """
+        facts = tuple(dict.fromkeys(clean(fact.text) for fact in draft.facts))
+        pieces: list[Piece] = [Logo(clean(draft.brand.name).replace("\n", " "))]
+        pieces += _said(draft, facts, ("headline",))
+        if draft.message.purpose == Purpose.TRANSACTIONAL:
+            pieces += _order(draft, context)
+        pieces += _said(draft, facts, ("paragraph", "offer", "cta"))
+        pieces += self._code(draft)
+        pieces += _said(draft, facts, ("sign_off", "legal"))
+        said = words(pieces)
+        missing = [fact for fact in facts if fact not in said]
+        pieces += [Text(glued(fact, facts)) for fact in missing]
+        pieces += [Text(f"Job {_job(draft.delivery)}", "centre"), Feed(1), Cut()]
+        losses = tuple(Loss(f"picture {number}", "not printed on paper") for number, _ in enumerate(draft.media, 1))
+        return ReceiptContent(
+            text=words(pieces), losses=losses, pieces=tuple(pieces), must=facts, columns=self.settings.columns
+        )
+
+    def _code(self, draft: Draft) -> list[Piece]:
+        """Print the offer's code, to scan and to read; without an offer, where the call to action leads."""
+        size = self.settings.qr_size
+        if draft.offer is not None and draft.offer.code:
+            code = clean(draft.offer.code)
+            wide = 2 if len(code) * 2 <= self.settings.columns else 1
+            return [QrCode(code, size), Text(code, "centre", bold=True, size=wide)]
+        return [QrCode(clean(draft.cta.url), size)] if draft.cta is not None and draft.cta.url else []
+
+
+def _said(draft: Draft, facts: tuple[str, ...], kinds: tuple[str, ...]) -> list[Piece]:
+    """Set the elements of these kinds; the author's own ``::: receipt`` block stands for headline and body."""
+    if "receipt" in draft.blocks and "paragraph" in kinds:
+        return [Text(glued(clean(draft.blocks["receipt"]), facts)), Feed(1)]
+    if "receipt" in draft.blocks and "headline" in kinds:
+        return []
+    pieces: list[Piece] = []
+    for each in draft.elements:
+        if each.kind not in kinds or not clean(each.text).strip():
+            continue
+        text = glued(clean(each.text), facts)
+        head, small = each.kind == "headline", each.kind in ("sign_off", "legal")
+        pieces += [Text(text, "centre" if head or small else "left", bold=head or each.kind == "offer"), Feed(1)]
+    return pieces
+
+
+def _order(draft: Draft, context: Context) -> list[Piece]:
+    order = context[Orders].last
+    if order is None:
+        return []
+    rows: list[Piece] = [
+        Columns(
+            f"{line.quantity} x {clean(line.name)}".replace("\n", " "), f"{Decimal(line.price) * line.quantity:.2f}"
+        )
+        for line in order.lines
+    ]
+    word = TOTAL.get(draft.locale.split("-")[0].lower(), "Total")
+    currency = clean(order.currency).replace("\n", " ")
+    total = Columns(word, f"{Decimal(order.total):.2f} {currency}".strip(), bold=True)
+    return [Rule(), *rows, Rule(), total, Rule()]
+
+
+def _job(delivery: str) -> str:
+    return clean(delivery).replace("-", "")[-JOB_LETTERS:]
