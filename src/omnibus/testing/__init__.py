@@ -9,15 +9,31 @@ from typing import TYPE_CHECKING, Any
 
 from omnibus.testing.clock import FakeClock
 from omnibus.testing.desk import FakeDesk
+from omnibus.testing.drafts import hostile_draft, sample_attempt, sample_context, sample_draft
 from omnibus.testing.sandbox import HttpSandbox, Sandbox
 from omnibus.testing.world import Entry, World
 
 if TYPE_CHECKING:
+    from omnibus.testing.contracts import ChannelContract
     from omnibus.testing.serving import routes, serve
 
-_LATER = {"routes": "serving", "serve": "serving"}
+_LATER = {"ChannelContract": "contracts", "routes": "serving", "serve": "serving"}
 
-__all__ = ["Entry", "FakeClock", "FakeDesk", "HttpSandbox", "Sandbox", "World", "routes", "serve"]
+__all__ = [
+    "ChannelContract",
+    "Entry",
+    "FakeClock",
+    "FakeDesk",
+    "HttpSandbox",
+    "Sandbox",
+    "World",
+    "hostile_draft",
+    "routes",
+    "sample_attempt",
+    "sample_context",
+    "sample_draft",
+    "serve",
+]
 
 
 def __getattr__(name: str) -> Any:

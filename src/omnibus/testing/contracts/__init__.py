@@ -1,0 +1,9 @@
+"""What every channel and provider must keep, as tests to inherit.
+
+A plugin's test is one class for each port: it gives data, and gets the tests. What a provider cannot have is
+declared with a reason (``without = {"webhooks": "SMTP has none"}``); nothing is ever skipped.
+"""
+
+from omnibus.testing.contracts.channel import ChannelContract
+
+__all__ = ["ChannelContract"]
