@@ -1,1 +1,25 @@
-"""The sms channel of Omnibus."""
+"""The SMS channel of Omnibus: GSM-7 and UCS-2 counted exactly, Twilio, STOP honoured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omnibus import hookimpl
+from omnibus_sms.channel import Sms, SmsContent
+from omnibus_sms.twilio import Twilio
+
+__all__ = ["Sms", "SmsContent", "Twilio", "omnibus_register", "omnibus_sandbox"]
+
+
+@hookimpl
+def omnibus_register(register: Any) -> None:
+    """Bring the channel and its carriers."""
+    register(Sms, Twilio)
+
+
+@hookimpl
+def omnibus_sandbox(register: Any) -> None:
+    """Bring the carriers' side for tests and demo."""
+    from omnibus_sms.sandbox import TwilioSandbox  # noqa: PLC0415 - heavy, and only tests and demo need it
+
+    register(TwilioSandbox)
