@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from omnibus import Event, Facet
 
-KEPT = 10  # cards on show at once; a clerk reads no more
+KEPT, KEPT_GONE = 10, 50  # cards on show at once; a clerk reads no more
 #: what every later event about the same hand-over repeats of `message.sent`
 ABOUT = ("delivery", "message", "topic", "purpose", "channel", "audience", "provider", "attempt", "identity")
 WORDS = ("headline", "text", "code", "label", "deadline")
@@ -39,7 +39,11 @@ class TillCard:
 
 @dataclass(frozen=True, slots=True)
 class TillCards(Facet):
-    """Fold placed, shown, dismissed and withdrawn cards of the channel ``pos``."""
+    """Fold placed, shown, dismissed and withdrawn cards of the channel ``pos``.
+
+    Args:
+        gone: deliveries that were taken away: one that folds behind that (same instant, smaller id) stays away.
+    """
 
     name: ClassVar[str] = "till"
     hears: ClassVar[tuple[str, ...]] = (
@@ -48,25 +52,27 @@ class TillCards(Facet):
     private: ClassVar[tuple[str, ...]] = ("cards",)
 
     cards: tuple[TillCard, ...] = ()
+    gone: tuple[str, ...] = ()
 
     def after(self, event: Event) -> Self:
         """Place a card, mark it as shown or take it away; other channels' events change nothing."""
         delivery = str(event.data.get("delivery", ""))
         if event.type == "message.sent":
             return self._placed(event) if event.data.get("channel") == "pos" else self
-        if not any(card.delivery == delivery for card in self.cards):
-            return self
         if event.type == "message.delivered":
             cards = tuple(
                 replace(card, shown=event.time) if card.delivery == delivery and card.shown is None else card
                 for card in self.cards
             )
             return self if cards == self.cards else replace(self, cards=cards)
-        return replace(self, cards=tuple(card for card in self.cards if card.delivery != delivery))
+        if event.data.get("channel") != "pos" or delivery in self.gone:
+            return self
+        cards = tuple(card for card in self.cards if card.delivery != delivery)
+        return replace(self, cards=cards, gone=(*self.gone, delivery)[-KEPT_GONE:])
 
     def _placed(self, event: Event) -> Self:
         told = event.data.get("card")
-        if not isinstance(told, Mapping):
+        if not isinstance(told, Mapping) or event.data.get("delivery") in self.gone:
             return self
         ends = told.get("expires")
         headline, text, code, label, deadline = (str(told.get(key) or "") for key in WORDS)

@@ -16,6 +16,7 @@ from omnibus_pos.paper import clean
 from omnibus_pos.picture import card_picture
 
 MAX_LENGTH = 600  # characters that a clerk reads in a glance
+MAX_HEADLINE = 120  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class CardContent(Content):
 
     headline: str = field(default="", repr=False)
     body: str = field(default="", repr=False)
+    brand: str = ""
     code: str = field(default="", repr=False)
     label: str = ""
     deadline: str = ""
@@ -41,7 +43,9 @@ class CardContent(Content):
     def preview(self) -> Preview:
         """Show the card in words and as an SVG in the brand's colours."""
         return Preview(
-            self.text, "image/svg+xml", card_picture(self.headline, self.body, self.primary, self.on_primary)
+            self.text,
+            "image/svg+xml",
+            card_picture(self.headline or self.brand, self.body, self.primary, self.on_primary),
         )
 
 
@@ -76,40 +80,52 @@ class Pos(Channel):
             MessageError: the facts alone are longer than a card.
         """
         facts = [clean(fact.text) for fact in draft.facts]
-        body, losses = _body(draft, facts)
-        if len(body) > MAX_LENGTH:
+        pieces, losses = _chosen(draft, facts)
+        headline = "".join(text for kind, text in pieces if kind == "headline")
+        body = _joined([text for kind, text in pieces if kind != "headline"], facts, headline)
+        text = f"{headline}\n\n{body}".strip()
+        if len(text) > MAX_LENGTH:
             raise MessageError(
-                f"price, code, deadline and link need {len(body)} characters, a till card holds {MAX_LENGTH}",
+                f"price, code, deadline and link need {len(text)} characters, a till card holds {MAX_LENGTH}",
                 where=draft.message.source or draft.message.name, fix="shorten the link or the offer's label",
             )  # fmt: skip
-        headline = clean(draft.headline).replace("\n", " ")
         offer, theme = draft.offer, draft.brand.theme
-        losses += [Loss(f"picture {number}", "a till card shows none") for number, _ in enumerate(draft.media, 1)]
+        losses += [Loss("picture", "a till card shows none") for _ in draft.media]
         return CardContent(
-            text=f"{headline}\n\n{body}".strip(), losses=tuple(losses), headline=headline, body=body,
-            code=offer.code if offer else "", label=offer.label if offer else "",
-            deadline=offer.deadline if offer else "",
+            text=text, losses=tuple(losses), headline=headline, body=body, brand=_line(draft.brand.name),
+            code=clean(offer.code) if offer else "", label=_line(offer.label) if offer else "",
+            deadline=_line(offer.deadline) if offer else "",
             expires=offer.expires.isoformat() if offer and offer.expires else "",
             primary=theme.primary, on_primary=theme.on_primary,
         )  # fmt: skip
 
 
-def _body(draft: Draft, facts: list[str]) -> tuple[str, list[Loss]]:
-    """Choose what stands below the headline: the author's own block, else the elements by rank."""
+def _chosen(draft: Draft, facts: list[str]) -> tuple[list[tuple[str, str]], list[Loss]]:
+    """Choose, by rank, what fits beside the facts: the author's own block, or the elements; in reading order."""
+    offered = [(each.kind, clean(each.text), each.rank) for each in draft.elements]
     if "pos" in draft.blocks:
-        pieces = [(clean(draft.blocks["pos"]), 0)]
-    else:
-        pieces = [(clean(each.text), each.rank) for each in draft.elements if each.kind != "headline"]
-    losses: list[Loss] = []
-    kept = list(range(len(pieces)))
-    while len(_joined([pieces[place][0] for place in kept], facts)) > MAX_LENGTH and kept:
-        worst = max(kept, key=lambda place: (pieces[place][1], place))
-        kept.remove(worst)
-        losses.append(Loss(f"piece {worst + 1}", f"a till card holds {MAX_LENGTH} characters"))
-    return _joined([pieces[place][0] for place in kept], facts), losses
+        offered = [("headline", draft.headline, 1), ("paragraph", clean(draft.blocks["pos"]), 0)]
+    losses, kept = list[Loss](), set[int]()
+    for place in sorted(range(len(offered)), key=lambda each: offered[each][2]):
+        kind, text, rank = offered[place]
+        if kind == "headline":
+            text = _line(text)
+            offered[place] = kind, text, rank
+        size = len(_joined([offered[each][1] for each in sorted({*kept, place})], facts))
+        if text and (size > MAX_LENGTH or (kind == "headline" and len(text) > MAX_HEADLINE)):
+            limit = MAX_HEADLINE if kind == "headline" else MAX_LENGTH
+            losses.append(Loss(kind, f"a till card holds {limit} characters"))
+        elif text:
+            kept.add(place)
+    return [offered[place][:2] for place in sorted(kept)], losses
 
 
-def _joined(pieces: list[str], facts: list[str]) -> str:
-    text = "\n\n".join(piece for piece in pieces if piece)
-    missing = [fact for fact in dict.fromkeys(facts) if fact not in text]
+def _joined(pieces: list[str], facts: list[str], above: str = "") -> str:
+    """Set pieces below each other, and every fact that none of them states below that."""
+    text = "\n\n".join(pieces)
+    missing = [fact for fact in dict.fromkeys(facts) if fact not in text and fact not in above]
     return "\n".join(filter(None, (text, *missing)))
+
+
+def _line(text: str) -> str:
+    return " ".join(clean(text).split())

@@ -36,6 +36,10 @@ NEAR: Mapping[str, str] = {
 }  # fmt: skip
 
 
+#: joiners, variation selectors and marks: they have no width of their own
+UNSEEN = frozenset({"Cf", "Mn", "Me"})
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Name a single-byte code page and its number in the printer."""
@@ -68,7 +72,7 @@ class Ink:
     def spell(self, text: str) -> bytes:
         """Map text; between LF and letters only ``ESC t n`` of our own stands."""
         out = bytearray()
-        for letter in clean(text):
+        for letter in unicodedata.normalize("NFC", clean(text)):
             if letter == "\n":
                 out += b"\n"
                 continue
@@ -87,11 +91,13 @@ class Ink:
         """Give an ASCII spelling of a character that no page has."""
         near = NEAR.get(letter) or unicodedata.normalize("NFKD", letter)
         raw = bytes(each for each in near.encode("ascii", "ignore") if 0x20 <= each < 0x7F)
-        return raw or b"?"
+        return raw or (b"" if unicodedata.category(letter) in UNSEEN else b"?")
 
     def has(self, text: str) -> bool:
         """Tell whether every character can be printed as it is."""
-        return all(letter == "\n" or self._page(letter) is not None for letter in clean(text))
+        return all(
+            letter == "\n" or self._page(letter) is not None for letter in unicodedata.normalize("NFC", clean(text))
+        )
 
     def _page(self, letter: str) -> Page | None:
         """Stay on the page in use where possible."""

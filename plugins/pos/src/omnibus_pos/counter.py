@@ -107,7 +107,7 @@ async def dismiss(call: Call) -> dict[str, Any]:
     """Take a card off the screen after the clerk told it."""
     told = call.told(Dismissal)
     data = {"delivery": told.delivery, "channel": "pos", "place": "till"}
-    await call.desk.track(told.customer, "tillcard.dismissed", data, id=f"{told.delivery}:dismissed", source="pos")
+    await call.desk.track(told.customer, "tillcard.dismissed", data, id=f"{told.delivery}:told", source="pos")
     return {"customer": told.customer, "cards": card_of(call, await call.desk.context(told.customer))["cards"]}
 
 

@@ -15,6 +15,9 @@ Align = Literal["left", "centre", "right"]
 
 #: stands for a blank at which a line may not break; a private-use character, dropped from people's text by `clean`
 GLUE = "\ue000"
+DROPPED = frozenset({"Cc", "Cs", "Co"})
+#: characters that turn the reading order of what follows
+BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +83,17 @@ Piece = Text | Columns | Logo | Rule | QrCode | Feed | Cut
 
 
 def clean(text: str) -> str:
-    """Drop what no paper and no screen shows: control code points except LF, format and private-use ones.
+    """Drop what no paper and no screen shows: control, surrogate and private-use characters but for LF, and bidi controls.
 
-    CR LF, CR, U+2028 and U+2029 become LF, a tab a blank; the rest is normalised to NFC.
-    Source: Unicode general categories Cc, Cf, Co, Cs, Cn.
+    CR LF, CR, NEL, U+2028 and U+2029 become LF, a tab a blank.
+    Source: Unicode general categories Cc, Cs, Co; UAX #9 for the bidi controls.
     """
-    for mark in ("\r\n", "\r", "\u2028", "\u2029", "\x85"):
+    for mark in ("\r\n", "\r", "\x85", "\u2028", "\u2029"):
         text = text.replace(mark, "\n")
-    text = unicodedata.normalize("NFC", text.replace("\t", " "))
-    return "".join(each for each in text if each == "\n" or not unicodedata.category(each).startswith("C"))
+    text = text.replace("\t", " ")
+    return "".join(
+        each for each in text if each == "\n" or (unicodedata.category(each) not in DROPPED and each not in BIDI)
+    )
 
 
 def glued(text: str, together: Iterable[str]) -> str:

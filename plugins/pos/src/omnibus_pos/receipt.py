@@ -6,7 +6,7 @@ Values come from the draft and from the last order on the timeline.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar
 
@@ -30,6 +30,7 @@ from omnibus_pos.picture import receipt_picture
 
 #: the word for the sum, by language
 TOTAL = {"en": "Total", "de": "Summe", "fr": "Total", "es": "Total", "it": "Totale", "nl": "Totaal", "pl": "Razem"}
+QR_MOST = 500  # bytes; at 6 dots a module more would not fit 80 mm paper, or not be read
 JOB_LETTERS = 12  # of the delivery's id, printed so that staff can tell two prints of one job apart from two jobs
 
 
@@ -42,8 +43,8 @@ class ReceiptContent(Content):
         columns: characters of one line in the printer's normal font.
     """
 
-    pieces: tuple[Piece, ...] = ()
-    must: tuple[str, ...] = ()
+    pieces: tuple[Piece, ...] = field(default=(), repr=False)
+    must: tuple[str, ...] = field(default=(), repr=False)
     columns: int = 42
 
     def preview(self) -> Preview:
@@ -90,19 +91,28 @@ class PaperReceipt(Channel):
         missing = [fact for fact in facts if fact not in said]
         pieces += [Text(glued(fact, facts)) for fact in missing]
         pieces += [Text(f"Job {_job(draft.delivery)}", "centre"), Feed(1), Cut()]
-        losses = tuple(Loss(f"picture {number}", "not printed on paper") for number, _ in enumerate(draft.media, 1))
+        losses = [Loss("picture", "not printed on paper") for _ in draft.media]
+        if len(_symbol(draft).encode()) > QR_MOST:
+            losses.append(Loss("QR code", f"more than {QR_MOST} bytes make it too fine to scan"))
         return ReceiptContent(
-            text=words(pieces), losses=losses, pieces=tuple(pieces), must=facts, columns=self.settings.columns
+            text=words(pieces), losses=tuple(losses), pieces=tuple(pieces), must=facts, columns=self.settings.columns
         )
 
     def _code(self, draft: Draft) -> list[Piece]:
         """Print the offer's code, to scan and to read; without an offer, where the call to action leads."""
-        size = self.settings.qr_size
+        data = _symbol(draft)
+        pieces: list[Piece] = [QrCode(data, self.settings.qr_size)] if 0 < len(data.encode()) <= QR_MOST else []
         if draft.offer is not None and draft.offer.code:
-            code = clean(draft.offer.code)
-            wide = 2 if len(code) * 2 <= self.settings.columns else 1
-            return [QrCode(code, size), Text(code, "centre", bold=True, size=wide)]
-        return [QrCode(clean(draft.cta.url), size)] if draft.cta is not None and draft.cta.url else []
+            wide = 2 if len(data) * 2 <= self.settings.columns else 1
+            pieces.append(Text(data, "centre", bold=True, size=wide))
+        return pieces
+
+
+def _symbol(draft: Draft) -> str:
+    """Choose what the QR code holds."""
+    if draft.offer is not None and draft.offer.code:
+        return clean(draft.offer.code).replace("\n", "")
+    return clean(draft.cta.url).replace("\n", "") if draft.cta is not None else ""
 
 
 def _said(draft: Draft, facts: tuple[str, ...], kinds: tuple[str, ...]) -> list[Piece]:

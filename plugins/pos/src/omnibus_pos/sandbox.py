@@ -78,9 +78,11 @@ class PrinterSandbox(Sandbox):
         tape, pieces, taken = Tape(), list[Piece](), 0
         while data := await reader.read(1 if self.reset_after is not None else 65_536):
             taken += len(data)
+            over = self.reset_after is not None and taken >= self.reset_after
             for seen in tape.feed(data):
-                await self._see(seen, pieces, taken, writer)
-            if self.reset_after is not None and taken >= self.reset_after:
+                if not (over and isinstance(seen, Asked)):
+                    await self._see(seen, pieces, taken, writer)
+            if over:
                 self._reset(writer)
                 return
 
