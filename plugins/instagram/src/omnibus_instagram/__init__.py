@@ -1,1 +1,24 @@
-"""The instagram channel of Omnibus."""
+"""The Instagram channels of Omnibus: posts and stories for everybody, direct messages for one person."""
+
+from collections.abc import Callable
+
+from omnibus import hookimpl
+from omnibus_instagram.channel import Direct, DirectContent, PostContent, Posts
+from omnibus_instagram.graph import Graph
+from omnibus_instagram.thread import Thread
+
+__all__ = ["Direct", "DirectContent", "Graph", "PostContent", "Posts", "Thread"]
+
+
+@hookimpl
+def omnibus_register(register: Callable[..., None]) -> None:
+    """Bring both channels, the provider and the facet of their windows."""
+    register(Posts, Direct, Graph, Thread)
+
+
+@hookimpl
+def omnibus_sandbox(register: Callable[..., None]) -> None:
+    """Bring Meta's side of the wire."""
+    from omnibus_instagram.sandbox import GraphSandbox  # noqa: PLC0415 - not loaded in production
+
+    register(GraphSandbox)
