@@ -1,0 +1,138 @@
+"""Prepare the brand's mail once per message version, brand and language: CSS inlined, slots open, local pictures read.
+
+``compose`` afterwards only fills the slots of the parts made here: no CSS, no MIME tree, no file per recipient.
+Sources: https://www.caniemail.com (what clients keep of CSS), Gmail clips HTML above about 102 KB.
+"""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+import re
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+from css_inline import CSSInliner
+
+from omnibus import Brand, Layout, Message, MessageError
+from omnibus_email import quoted
+from omnibus_email.markup import escape
+
+#: sections of layout.html that are filled only where the draft has something for them
+SECTIONS = ("image", "offer", "cta", "sign", "stop", "styles")
+#: keeps the client from filling up the preview line with the first words of the body
+PADDING = "&#847;&zwnj;&nbsp;" * 40
+RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur", "yi", "ps", "dv", "ckb"})
+PICTURES = frozenset({"image/png", "image/jpeg", "image/gif"})  # what mail clients show everywhere
+MAX_PICTURE = 1_000_000  # bytes; larger ones belong on a web server
+
+_SLOT = re.compile(r"@@(\w+)@@")
+_STYLED = re.compile(r"<(\w+)(?: [^>]*?)?style=\"([^\"]*)\"")
+
+
+def prepare(message: Message, brand: Brand, locale: str) -> Layout:
+    """Make the parts: ``page`` and its sections as %-templates, ``style.<tag>``, ``cid.<path>`` and ``data.<path>``.
+
+    ``coded.<part>`` is the same as quoted-printable, ready to be filled.
+
+    Raises:
+        MessageError: a local picture is missing, too big or of a kind that mail clients do not show.
+    """
+    html = _inlined(_themed(brand, locale))
+    parts: dict[str, str] = {}
+    for name in SECTIONS:
+        head, rest = html.split(f"<!--@{name}-->")
+        section, tail = rest.split(f"<!--/{name}-->")
+        parts[name], html = _template(section), head if name == "styles" else f"{head}@@{name}@@"
+        html += tail
+    for tag, style in _STYLED.findall(parts.pop("styles")):
+        if tag != "div":
+            parts[f"style.{tag}"] = style
+    local = [each.url for each in message.media] + [brand.theme.logo_path]
+    for number, path in enumerate(each for each in local if _is_local(each)):
+        parts |= _picture(path, f"picture{number}", message.source or message.name)
+    logo = f"cid:{parts[f'cid.{brand.theme.logo_path}']}" if brand.theme.logo_path else brand.theme.logo_url
+    shown = f'<img src="{escape(logo)}" alt="{escape(brand.name)}">' if logo else escape(brand.name)
+    page = html.replace("@@brand@@", shown).replace("@@legal@@", _legal(brand))
+    parts["page"] = _template(page)
+    parts |= {f"coded.{name}": quoted.template(parts[name]) for name in ("page", *SECTIONS) if name in parts}
+    return Layout(parts)
+
+
+def _themed(brand: Brand, locale: str) -> str:
+    theme, language = brand.theme, locale.replace("_", "-")
+    on_dark = _mixed(theme.primary, "#ffffff", 0.6)
+    # a very light brand colour cannot be read as text on the brand's own background
+    readable = theme.primary if contrast(theme.primary, theme.background) >= 4.5 else theme.text
+    values = {
+        "lang": escape(language), "dir": "rtl" if language.split("-")[0].lower() in RIGHT_TO_LEFT else "ltr",
+        "canvas": _mixed(theme.background, theme.text, 0.05), "background": theme.background, "text": theme.text,
+        "primary": theme.primary, "primary_text": readable, "on_primary": theme.on_primary, "accent": theme.accent,
+        "font": re.sub(r"[<>{};]", "", theme.font).replace('"', "'"), "radius": str(theme.radius),
+        "dark_canvas": "#111111", "dark_card": "#1d1d1f", "dark_link": on_dark, "padding": PADDING,
+    }  # fmt: skip
+    return _SLOT.sub(lambda found: values.get(found[1], found[0]), _source())
+
+
+@lru_cache(maxsize=1)
+def _source() -> str:
+    return files("omnibus_email").joinpath("layout.html").read_text(encoding="utf-8")
+
+
+def _inlined(html: str) -> str:
+    inliner = CSSInliner(keep_style_tags=False, keep_at_rules=True, load_remote_stylesheets=False)
+    made: str = inliner.inline(html)
+    return made
+
+
+def _template(html: str) -> str:
+    """Open the slots; what is not ASCII becomes an entity, which is shorter than its quoted-printable."""
+    return _SLOT.sub(r"%(\1)s", html.encode("ascii", "xmlcharrefreplace").decode().replace("%", "%%"))
+
+
+def _legal(brand: Brand) -> str:
+    return "".join(f"<p>{escape(line)}</p>" for line in brand.legal)
+
+
+def _is_local(url: str) -> bool:
+    """Tell whether the author named a file; a template or a web address is none, and data of people never is."""
+    return bool(url) and "{" not in url and "://" not in url and not url.startswith("data:")
+
+
+def _picture(path: str, cid: str, where: str) -> dict[str, str]:
+    kind = mimetypes.guess_type(path)[0] or ""
+    if kind not in PICTURES:
+        raise MessageError(f"mail clients do not show `{path}`", where=where, fix="use a PNG, JPEG or GIF")
+    if not Path(path).is_file():
+        raise MessageError(f"there is no picture `{path}`", where=where, fix="give an existing file or an https URL")
+    data = Path(path).read_bytes()
+    if len(data) > MAX_PICTURE:
+        raise MessageError(f"`{path}` has {len(data)} bytes", where=where, fix=f"stay below {MAX_PICTURE} bytes")
+    return {f"cid.{path}": cid, f"kind.{path}": kind, f"data.{path}": base64.b64encode(data).decode()}
+
+
+def contrast(one: str, other: str) -> float:
+    """Compute the contrast of two ``#rrggbb`` colours, 1 to 21 (WCAG 2.2, relative luminance)."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [part / 255 for part in _rgb(colour)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _mixed(one: str, other: str, share: float) -> str:
+    pairs = zip(_rgb(one), _rgb(other), strict=True)
+    return "#" + "".join(f"{round(a * (1 - share) + b * share):02x}" for a, b in pairs)
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    digits = colour.lstrip("#")
+    if len(digits) == 3:
+        digits = "".join(each * 2 for each in digits)
+    if not re.fullmatch(r"[0-9a-fA-F]{6}", digits):
+        raise MessageError(f"`{colour}` is no colour", where="brand theme", fix="write it as #rrggbb")
+    return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)

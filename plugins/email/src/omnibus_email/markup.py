@@ -1,0 +1,99 @@
+"""Turn the draft's Markdown into HTML for mail: author's markup only, raw HTML shown as text, one style per tag.
+
+Most personalised paragraphs are plain words with escaped values. Those take a short path that gives the same
+HTML as markdown-it in a tenth of its time; everything else goes through markdown-it, kept per block.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from markdown_it import MarkdownIt
+
+_FULL = MarkdownIt("commonmark", {"html": False})
+
+_BLANK = re.compile(r"\n(?:[ \t]*\n)+")
+#: a line that may begin something else than a paragraph
+_STARTS = re.compile(r"^(?:[ \t#>+=~|*_`<\[-]|\d{1,9}[.)])", re.MULTILINE)
+#: what stretches over empty lines, so that blocks cannot be rendered one by one
+_STRETCHES = re.compile(r"^(?:[ \t]|```|~~~|[*+-][ \t\n]|\d{1,9}[.)][ \t\n]|\[[^\]]*\]:)", re.MULTILINE)
+_ESCAPE = r"\\([!-/:-@\[-`{-~])"
+_PLAIN = r"[^*_\[\]<>&`\\\n]"
+#: every run of characters that the short path understands, in the order of trial
+_INLINE = re.compile(
+    rf"{_ESCAPE}"
+    rf"|\*\*([^\W_](?:{_PLAIN}*[^\W_])?)\*\*"
+    rf"|\[([^\W_](?:{_PLAIN}*[^\W_])?)\]\((https?://(?:\\[!-/:-@\[-`{{-~]|[\w./~?=#%+,:@-]|&(?![#\w]+;))+)\)"
+    r"|(&)(?=[ \n])"
+    r"|([^*_\[\]<>&`\\]+)",
+    re.ASCII,
+)
+_UNESCAPE = re.compile(_ESCAPE)
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
+
+
+def to_html(markdown: str, styles: Mapping[str, str]) -> str:
+    """Render Markdown; *styles* gives the inline style of a tag (``{"p": "margin:0"}``)."""
+    text = markdown.strip("\n")
+    if _STRETCHES.search(text):
+        html = _rendered(text)
+    else:
+        html = "\n".join([_block(each) for each in _BLANK.split(text) if each])
+    for tag, style in styles.items():
+        if style and f"<{tag}" in html:
+            html = html.replace(f"<{tag} ", f'<{tag} style="{style}" ').replace(f"<{tag}>", f'<{tag} style="{style}">')
+    return html
+
+
+def paragraphs(text: str, styles: Mapping[str, str]) -> str:
+    """Show plain text as paragraphs; single line ends stay line ends."""
+    style = f' style="{styles["p"]}"' if styles.get("p") else ""
+    blocks = [each for each in _BLANK.split(text.strip()) if each]
+    return "\n".join(f"<p{style}>{escape(each).replace(chr(10), '<br>')}</p>" for each in blocks)
+
+
+def _block(text: str) -> str:
+    quick = _quick(text)
+    return _rendered(text) if quick is None else quick
+
+
+def _quick(text: str) -> str | None:
+    """Render one paragraph of plain words, escapes, strong words and web links; None when there is more to it."""
+    if _STARTS.search(text) or " \n" in text or "\t" in text or text[-1] == " ":
+        return None
+    out, at = ["<p>"], 0
+    while at < len(text):
+        found = _INLINE.match(text, at)
+        if found is None:
+            return None
+        escaped, strong, label, url, ampersand, plain = found.groups()
+        if plain is not None:
+            out.append(escape(plain))
+        elif escaped is not None:
+            out.append(escape(escaped))
+        elif strong is not None:
+            out.append(f"<strong>{escape(strong)}</strong>")
+        elif ampersand is not None:
+            out.append("&amp;")
+        else:
+            out.append(f'<a href="{escape(_UNESCAPE.sub(_second, url))}">{escape(label)}</a>')
+        at = found.end()
+    out.append("</p>")
+    return "".join(out)
+
+
+def escape(text: str) -> str:
+    """Make text safe between tags and inside double-quoted attributes, as markdown-it does; control characters go."""
+    return CONTROL.sub("", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+
+
+def _second(found: re.Match[str]) -> str:
+    return found.group(1)
+
+
+@lru_cache(maxsize=4096)
+def _rendered(text: str) -> str:
+    html: str = _FULL.render(text)
+    return html.rstrip("\n")

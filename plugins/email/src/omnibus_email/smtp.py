@@ -1,0 +1,236 @@
+"""Carry mail by SMTP submission; reports come as mail that the mailbox posts to the hook.
+
+Source: RFC 6409 (submission), RFC 8314 (implicit TLS), RFC 5321, RFC 3461 (asking for reports).
+Answers: ``answers.py``. Reports: ``incoming.py``; the hook takes a raw RFC 5322 message, ``POST`` with the
+header ``X-Hook-Secret``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+from pydantic import Field, SecretStr
+
+from omnibus import (
+    Attempt,
+    Content,
+    Event,
+    Forged,
+    Keep,
+    Provider,
+    ProviderSettings,
+    Receipt,
+    Refused,
+    Report,
+    Request,
+    TryLater,
+    Unknown,
+)
+from omnibus_email import head, incoming, mime
+from omnibus_email.answers import Reply
+from omnibus_email.channel import Email, EmailContent
+from omnibus_email.wire import Lost, Peer, StartTls, Wire
+
+MAILS_PER_CONNECTION = 100  # what many servers allow before they hang up
+IDLE = 20.0  # seconds; servers drop idle clients sooner than RFC 5321's five minutes
+BEFORE_DOT = 0.6  # share of the deadline after which it is better to give up before the mail leaves than to wait on
+
+
+class SmtpSettings(ProviderSettings):
+    """Take ``smtp://user:password@host:port`` and the keys of the table.
+
+    Args:
+        from_: our mailbox, ``Acme <hello@example.com>``.
+        starttls: ``always``, ``auto`` (where offered) or ``never``; of no meaning for ``smtps``.
+        return_path: where bounces go; ``{attempt}`` in it becomes the attempt's id (VERP). Default: the From address.
+        ca_file: certificates to trust beside the system's own.
+        hook_secret: what the mailbox shows when it posts mail; *hook_secret_next* is good as well, for rotation.
+    """
+
+    user: str = Field("", repr=False)
+    password: SecretStr = SecretStr("")
+    host: str
+    port: int = 0
+    from_: str = Field(alias="from", repr=False)
+    reply_to: str = Field("", repr=False)
+    return_path: str = Field("", repr=False)
+    helo: str = ""
+    starttls: StartTls = "always"
+    ca_file: str = ""
+    connections: int = Field(10, ge=1, le=100)
+    hook_secret: SecretStr = SecretStr("")
+    hook_secret_next: SecretStr = SecretStr("")
+
+
+class Smtp(Provider):
+    """Submit mail; ``ENVID`` and ``Message-ID`` name the attempt and come back in reports, hence ``echo``."""
+
+    channel = Email
+    scheme: ClassVar[str] = "smtp"
+    Settings: ClassVar[type[ProviderSettings]] = SmtpSettings
+    idempotency = "echo"
+    max_in_flight: ClassVar[int] = 10
+    implicit_tls: ClassVar[bool] = False
+
+    def __init__(self, settings: SmtpSettings, **rest: Any) -> None:
+        super().__init__(settings, **rest)
+        self._sender = head.sender_of(settings.from_)
+        self._reply_to = head.sender_of(settings.reply_to) if settings.reply_to else None
+        self._idle: list[Wire] = []
+        self._room = asyncio.Semaphore(settings.connections)
+        self._closed = False
+
+    def __str__(self) -> str:
+        """Write scheme and host."""
+        return f"{self.scheme}://{self.settings.host}:{self._peer.port}"
+
+    @property
+    def account(self) -> str:
+        """Name the server."""
+        return str(self.settings.host)
+
+    @cached_property
+    def _peer(self) -> Peer:
+        mine = self.settings
+        tls = ssl.create_default_context()
+        tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        if mine.ca_file:
+            tls.load_verify_locations(mine.ca_file)
+        return Peer(
+            mine.host, mine.port or (465 if self.implicit_tls else 587), mine.helo or self._domain, tls,
+            self.implicit_tls, mine.starttls, mine.user, mine.password.get_secret_value(),
+        )  # fmt: skip
+
+    @property
+    def _domain(self) -> str:
+        return self._sender[1].rpartition("@")[2]
+
+    async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
+        """Write the mail and hand it over; the receipt's id is the Message-ID without brackets."""
+        if not isinstance(content, EmailContent):
+            raise Refused("no_mail")
+        to = head.address_of(address)
+        name = mime.message_id(attempt.delivery, self._domain)
+        mail = mime.write(content, mime.Envelope(self._sender, to, name, attempt.started, self._reply_to))
+        try:
+            async with asyncio.timeout(attempt.deadline * BEFORE_DOT) as clock:
+                reply = await self._hand_over(mail, to, attempt, lambda: clock.reschedule(None))
+        except TimeoutError:
+            raise TryLater("timeout_before_dot") from None
+        return Receipt(name, {"message_id": name, "answer": str(reply.code)})
+
+    async def _hand_over(self, mail: bytes, to: str, attempt: Attempt, at_dot: Callable[[], None]) -> Reply:
+        async with self._room:
+            wire = self._kept()
+            if wire is not None:
+                try:
+                    return await self._transfer(wire, mail, to, attempt, at_dot)
+                except Lost:  # the server closed it meanwhile; nothing was handed over
+                    pass
+            try:
+                return await self._transfer(await Wire.open(self._peer), mail, to, attempt, at_dot)
+            except Lost:
+                raise TryLater("not_connected") from None
+
+    async def _transfer(self, wire: Wire, mail: bytes, to: str, attempt: Attempt, at_dot: Callable[[], None]) -> Reply:
+        whole = True
+        try:
+            return await wire.transfer(*self._commands(wire.offers, to, attempt, len(mail)), mail, at_dot)
+        except Lost:
+            whole = False
+            if wire.past_dot:
+                raise Unknown("lost_after_dot") from None
+            raise
+        except asyncio.CancelledError:  # in the middle of a dialogue: of no more use
+            whole = False
+            raise
+        finally:
+            await self._put_back(wire, whole=whole)
+
+    def _commands(self, offers: Mapping[str, str], to: str, attempt: Attempt, size: int) -> tuple[str, str]:
+        limit = offers.get("SIZE", "")
+        if limit.isdigit() and 0 < int(limit) < size:
+            raise Refused("too_big")
+        back = (self.settings.return_path or self._sender[1]).replace("{attempt}", attempt.id)
+        mail, rcpt = f"MAIL FROM:<{back}>", f"RCPT TO:<{to}>"
+        if "SIZE" in offers:
+            mail += f" SIZE={size}"
+        if not to.isascii():
+            if "SMTPUTF8" not in offers:
+                raise Refused("5.6.7")
+            mail += " SMTPUTF8"
+        if "DSN" in offers:
+            mail += f" RET=HDRS ENVID={xtext(attempt.id)}"
+            rcpt += " NOTIFY=FAILURE,DELAY" + (f" ORCPT=rfc822;{xtext(to)}" if to.isascii() else "")
+        return mail, rcpt
+
+    def _kept(self) -> Wire | None:
+        if self._closed:
+            raise TryLater("closed")
+        now = asyncio.get_running_loop().time()
+        while self._idle:
+            wire = self._idle.pop()
+            if now - wire.idle_since < IDLE and wire.mails < MAILS_PER_CONNECTION:
+                return wire
+            wire.drop()
+        return None
+
+    async def _put_back(self, wire: Wire, *, whole: bool) -> None:
+        if not whole:
+            wire.drop()
+        elif self._closed:
+            await wire.quit()
+        else:
+            wire.idle_since = asyncio.get_running_loop().time()
+            self._idle.append(wire)
+
+    async def check(self) -> None:
+        """Connect, secure, log in and leave again.
+
+        Raises:
+            TryLater: the server cannot be reached or does not let us in.
+        """
+        try:
+            wire = await Wire.open(self._peer)
+        except Lost:
+            raise TryLater("not_connected") from None
+        await wire.quit()
+
+    def verify(self, request: Request) -> None:
+        """Compare ``X-Hook-Secret`` with both live secrets in constant time."""
+        shown = request.headers.get("x-hook-secret", "").encode()
+        live = [
+            each.get_secret_value().encode() for each in (self.settings.hook_secret, self.settings.hook_secret_next)
+        ]
+        same = [hmac.compare_digest(shown, each) for each in live if each]  # all of them, so time tells nothing
+        if not any(same):
+            raise Forged("wrong or no hook secret")
+
+    def parse(self, request: Request) -> Sequence[Report | Event]:
+        """Read one incoming mail: a bounce, a complaint, a reply, or a mail that somebody wrote to us."""
+        mine = incoming.Mine(self._domain, frozenset({self._sender[1].lower()}), self.settings.return_path)
+        return incoming.read(request.body, mine, self.now())
+
+    async def aclose(self) -> None:
+        """Say good-bye on every kept connection."""
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().quit()
+
+
+class Smtps(Smtp):
+    """Submit mail over a connection that is TLS from its first byte (port 465)."""
+
+    scheme: ClassVar[str] = "smtps"
+    implicit_tls: ClassVar[bool] = True
+
+
+def xtext(value: str) -> str:
+    """Write a value as an ESMTP parameter (RFC 3461 §4)."""
+    return re.sub(r"[^!-*,-<>-~]", lambda found: f"+{ord(found[0]):02X}", value)
