@@ -100,7 +100,7 @@ async def test_the_stop_list_and_ids_outlive_the_process(sandbox, twilio, world,
     other = again.sandbox("sms")
     assert other.blocked(ADA)
     ids = [entry.id for entry in again.entries]
-    assert other._sid() not in ids
+    assert other.new_id() not in ids
     await again.stop()
 
 

@@ -1,6 +1,6 @@
 """What every carrier of SMS takes and checks before anything leaves: sender by country, countries by list.
 
-Next: ``twilio.py``, ``vonage.py``, ``smpp.py``, ``http.py``, each the same order, section by section.
+Next: ``twilio.py``, ``vonage.py``, ``smpp.py`` and ``gateway.py``, each the same order, section by section.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field
 
-from omnibus import ProviderSettings, Receipt, Refused, Report, TryLater, Unknown, Unreachable
+from omnibus import ProviderSettings, Receipt, Refused, TryLater, Unknown, Unreachable
 from omnibus.http import Answer
 from omnibus_sms.channel import SmsContent
-from omnibus_sms.keywords import meaning
 from omnibus_sms.phones import E164, by_country
 
 Failure = TryLater | Refused | Unreachable | Unknown
@@ -146,19 +145,3 @@ def receipt(provider_id: Any, content: SmsContent, **details: Any) -> Receipt:
         raise Unknown("unreadable_answer")
     cost = {"cost": str(content.cost)} if content.cost else {}
     return Receipt(provider_id, {"parts": content.segments, "encoding": content.encoding, **cost, **details})
-
-
-def heard(settings: CarrierSettings, report: Report, text: str, said: str | None = None) -> Report:
-    """Turn what a person wrote into consent or conversation.
-
-    Args:
-        report: id, time and identity; its type and data are filled in.
-        said: what the provider already took it for (``stop``, ``start``, ``help``), None when it does not tell.
-    """
-    told = said or meaning(text, stop=settings.stop_words, start=settings.start_words)
-    if told in {"stop", "start"}:
-        kind = "consent.withdrawn" if told == "stop" else "consent.granted"
-        data = {"channel": "sms", "purpose": "marketing", "topic": "*", "word": text.strip()[:40]}
-        return Report(report.id, kind, report.at, identity=report.identity, data=data)
-    data = {"channel": "sms", "text": text, **({"keyword": "help"} if told == "help" else {}), **report.data}
-    return Report(report.id, "conversation.received", report.at, identity=report.identity, data=data)

@@ -6,31 +6,25 @@ keeps the STOP list, and lets a test act as the person: ``reply(phone, text)``.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
-from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import format_datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from aiohttp import web
-
 from omnibus import Request, Response
-from omnibus.testing import Entry, HttpSandbox, World
-from omnibus_sms.keywords import folded
+from omnibus.testing import Entry
+from omnibus_sms.handsets import Handsets, Silence
 from omnibus_sms.phones import E164
-from omnibus_sms.picture import Bubble, bubble
 from omnibus_sms.segments import segment
 from omnibus_sms.twilio_signature import sign
 
 ACCOUNT = "AC" + "5a4db0c5" * 4
 TOKEN = "sandbox-auth-token"  # noqa: S105 - opens nothing but this sandbox
-NUMBER = "+15005550006"
-Fault = Literal["429", "500", "lost", "timeout", "garbage"]
+NUMBER = Handsets.number
 
 #: https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource
 FIELDS = frozenset({
@@ -62,16 +56,10 @@ MAGIC_TO = {"+15005550001": 21211, "+15005550009": 21614}
 MAGIC_FROM = {"+15005550001": 21212}
 
 
-class TwilioSandbox(HttpSandbox):
+class TwilioSandbox(Handsets):
     """Be Twilio on loopback."""
 
-    channel: ClassVar[str] = "sms"
     name: ClassVar[str] = "twilio"
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self._faults: deque[tuple[Fault, float]] = deque()
-        self._stopping = asyncio.Event()
 
     def table(self) -> Mapping[str, Mapping[str, Any]]:
         """Point ``[channels.sms]`` here."""
@@ -79,31 +67,10 @@ class TwilioSandbox(HttpSandbox):
             "provider": "twilio", "account_sid": ACCOUNT, "auth_token": TOKEN, "from": NUMBER, "base_url": self.base_url,
         }}  # fmt: skip
 
-    # ---- what a test or the demo may do
-
-    def fault(self, kind: Fault, times: int = 1, retry_after: float = 2.0) -> None:
-        """Answer the next *times* messages badly: 429 and 500 (nothing done), lost, timeout and garbage (all done)."""
-        self._faults.extend([(kind, retry_after)] * times)
-
-    def blocked(self, phone: str) -> bool:
-        """Tell whether this number is on the STOP list."""
-        words = [each for each in self.world.entries if each.kind == "reply" and each.data.get("from") == phone]
-        said = [each.data["list"] for each in words if each.data.get("list")]
-        return bool(said) and said[-1] == "stop"
-
-    async def reply(self, phone: str, text: str) -> None:
-        """Act as the person: STOP puts them on the list, START takes them off, and the bus is told at once.
-
-        Raises:
-            RuntimeError: the bus did not answer 2xx.
-        """
-        word = {"stop": "stop", "stopall": "stop", "unsubscribe": "stop", "cancel": "stop", "end": "stop",
-                "quit": "stop", "optout": "stop", "revoke": "stop", "start": "start", "unstop": "start",
-                "yes": "start"}.get(folded(text), "")  # fmt: skip
-        sid = self._sid()
-        self._record(sid, "reply", NUMBER, text, data={"from": phone, "list": word})
+    async def incoming(self, id: str, phone: str, text: str) -> None:
+        """Post what a person wrote to the bus, signed."""
         form = {
-            "ToCountry": "US", "MessageSid": sid, "SmsMessageSid": sid, "SmsSid": sid, "AccountSid": ACCOUNT,
+            "ToCountry": "US", "MessageSid": id, "SmsMessageSid": id, "SmsSid": id, "AccountSid": ACCOUNT,
             "From": phone, "To": NUMBER, "Body": text, "NumMedia": "0", "NumSegments": str(len(segment(text))),
             "SmsStatus": "received", "ApiVersion": "2010-04-01",
         }  # fmt: skip
@@ -126,7 +93,7 @@ class TwilioSandbox(HttpSandbox):
         return _refusal(20404)
 
     async def _send(self, request: Request) -> Response:
-        fault, wait = self._faults.popleft() if self._faults else ("", 0.0)
+        fault, wait = self.next_fault()
         if fault == "429":
             return _refusal(20429, {"retry-after": f"{wait:g}"})
         if fault == "500":
@@ -135,11 +102,11 @@ class TwilioSandbox(HttpSandbox):
         code = self._refuses(request.form)
         if code:
             attempt = Request("GET", form.get("StatusCallback", "")).query.get("attempt", "")
-            self._record(self._sid(), "message", form.get("To", ""), form.get("Body", ""), attempt, refused=str(code))
+            self.record(self.new_id(), "message", form.get("To", ""), form.get("Body", ""), attempt, refused=str(code))
             return _refusal(code)
         row = self._accept(request.form)
         if fault in {"lost", "timeout"}:
-            raise _Silence(fault)
+            raise Silence(fault)
         return Response(200, b"<html>") if fault == "garbage" else Response.of_json(row, 201)
 
     def _refuses(self, pairs: Sequence[tuple[str, str]]) -> int:
@@ -164,13 +131,12 @@ class TwilioSandbox(HttpSandbox):
 
     def _accept(self, pairs: Sequence[tuple[str, str]]) -> Mapping[str, Any]:
         form, media = dict(pairs), [value for name, value in pairs if name == "MediaUrl"]
-        sid, parts = self._sid("MM" if media else "SM"), len(segment(form.get("Body", "")))
+        sid, parts = self.new_id("MM" if media else "SM"), len(segment(form.get("Body", "")))
         callback = form.get("StatusCallback", "")
         attempt = Request("GET", callback).query.get("attempt", "")
         sender = form.get("From") or form.get("MessagingServiceSid", "")
         data = {"from": sender, "parts": parts, "media": media, "callback": callback}
-        entry = self._record(sid, "message", form["To"], form.get("Body", ""), attempt, data=data)
-        self._show(entry)
+        entry = self.record(sid, "message", form["To"], form.get("Body", ""), attempt, data=data)
         if callback:
             for n, status in enumerate(("sent", "delivered")):
                 debt = {"sid": sid, "status": status, "to": form["To"], "from": sender, "url": callback}
@@ -198,60 +164,13 @@ class TwilioSandbox(HttpSandbox):
         } | ({"ErrorCode": payload["error"]} if payload.get("error") else {})  # fmt: skip
         await self._post(payload["url"], form)
 
-    async def stop(self) -> None:
-        """Stop listening, and let go whom it left hanging."""
-        self._stopping.set()
-        await super().stop()
-
-    # ---- inside
-
-    async def _handle(self, request: web.Request) -> web.Response:
-        try:
-            return await super()._handle(request)
-        except _Silence as silence:
-            if silence.kind == "timeout":
-                await self._stopping.wait()
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response(status=500)
-
-    def _sid(self, prefix: str = "SM") -> str:
-        """Make an id that never repeats: the ledger, which outlives us, only grows."""
-        return prefix + hashlib.sha256(f"twilio:{len(self.world.entries)}".encode()).hexdigest()[:32]
-
-    def _record(
-        self, sid: str, kind: str, to: str, text: str, attempt: str = "", *, refused: str = "",
-        data: Mapping[str, Any] | None = None,
-    ) -> Entry:  # fmt: skip
-        at = self.world.now().isoformat()
-        return self.world.record(Entry(sid, at, "sms", self.name, kind, to, attempt, text, refused, data or {}))
-
-    def _show(self, entry: Entry) -> None:
-        folder = self.world.folder / "sms"
-        folder.mkdir(exist_ok=True)
-        told = f"From: {entry.data['from']}\nTo: {entry.to}\nDate: {entry.at}\n\n{entry.text}\n"
-        (folder / f"{entry.id}.txt").write_text(told, encoding="utf-8")
-        note = f"{entry.at[:16].replace('T', ' ')} · {entry.data['parts']} part(s)"
-        picture = bubble(Bubble(str(entry.data["from"]), entry.text, note, "#1f3a5f", len(entry.data["media"])))
-        (folder / f"{entry.id}.svg").write_bytes(picture)
-
     async def _post(self, url: str, form: Mapping[str, str]) -> None:
         headers = {
             "content-type": "application/x-www-form-urlencoded",
             "x-twilio-signature": sign(TOKEN, url, form.items()),
             "i-twilio-idempotency-token": hashlib.sha256(repr(sorted(form.items())).encode()).hexdigest()[:32],
         }
-        answer = await self.world.post(url, headers=headers, body=urlencode(form).encode())
-        if not answer.is_success:
-            raise RuntimeError(f"the bus answered {answer.status_code}")
-
-
-class _Silence(Exception):
-    """Carry out of the answer that there shall be none."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        super().__init__(kind)
+        await self.post(url, headers, urlencode(form).encode())
 
 
 def _authentic(request: Request) -> bool:

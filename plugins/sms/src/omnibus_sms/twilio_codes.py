@@ -7,6 +7,7 @@ report by its status alone. Source: https://www.twilio.com/docs/api/errors
 from __future__ import annotations
 
 from omnibus_sms.carrier import Says, account, later, opted_out, refused, unreachable
+from omnibus_sms.reports import Fates
 
 #: https://www.twilio.com/docs/api/errors — what the API answers to POST Messages.json
 ANSWERS: dict[int, Says] = {
@@ -69,20 +70,19 @@ STATUSES = {
     "failed": "message.failed",
 }
 
-#: ErrorCode of a report that says something about the number: code → hard
-#: https://www.twilio.com/docs/api/errors
-BOUNCES: dict[int, bool] = {
-    30003: False,  # off or roaming
-    30004: False,  # blocked by handset or carrier, often for a while
-    30005: True,  # unknown handset
-    30006: True,  # landline, or the carrier cannot be reached
-    21211: True,
-    21265: True,
-    21268: True,
-    21614: True,
-    21635: True,
-}
-#: ErrorCode of a report that means the person said no
-OPT_OUTS = frozenset({21610, 30640})
-#: ErrorCode of a report for which our set-up, content or registration is to blame
-OURS = frozenset({30002, 30007, 30032, 30034, 30450})
+#: ErrorCode of a report that says more than "failed"; https://www.twilio.com/docs/api/errors
+FATES = Fates(
+    bounces={
+        "30003": False,  # off or roaming
+        "30004": False,  # blocked by handset or carrier, often for a while
+        "30005": True,  # unknown handset
+        "30006": True,  # landline, or the carrier cannot be reached
+        "21211": True,
+        "21265": True,
+        "21268": True,
+        "21614": True,
+        "21635": True,
+    },
+    opt_outs=frozenset({"21610", "30640"}),
+    ours=frozenset({"30002", "30007", "30032", "30034", "30450"}),
+)

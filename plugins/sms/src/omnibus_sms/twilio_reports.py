@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from omnibus import Report
-from omnibus_sms.carrier import CarrierSettings, heard
-from omnibus_sms.twilio_codes import BOUNCES, OPT_OUTS, OURS, STATUSES
+from omnibus_sms.carrier import CarrierSettings
+from omnibus_sms.reports import Sent, arrived, heard
+from omnibus_sms.twilio_codes import FATES, STATUSES
 
 
 def reported(form: Mapping[str, str], attempt: str | None, now: datetime) -> Sequence[Report]:
@@ -21,17 +21,11 @@ def reported(form: Mapping[str, str], attempt: str | None, now: datetime) -> Seq
     kind = STATUSES.get(status)
     if not sid or kind is None:
         return ()
-    code = int(form["ErrorCode"]) if form.get("ErrorCode", "").isdecimal() else 0
-    data: dict[str, Any] = {"reason": str(code or status)} if kind == "message.failed" else {}
-    if code in BOUNCES:
-        kind, data = "message.bounced", {"hard": BOUNCES[code], **data}
-    if code in OURS:
-        data["account"] = True
-    told = [Report(f"{sid}:{status}", kind, now, attempt=attempt, provider_id=sid, data=data)]
-    if code in OPT_OUTS and form.get("To"):
-        scope = {"channel": "sms", "purpose": "marketing", "topic": "*", "reason": str(code)}
-        told.append(Report(f"{sid}:opt-out", "consent.withdrawn", now, identity=("phone", form["To"]), data=scope))
-    return told
+    sent = Sent(f"{sid}:{status}", now, attempt, sid, form.get("To", ""))
+    if kind != "message.failed":
+        return [arrived(sent, kind)]
+    code = form.get("ErrorCode", "")
+    return FATES.failed(sent, code if code.isdecimal() and code != "0" else status)
 
 
 def replied(settings: CarrierSettings, form: Mapping[str, str], now: datetime) -> Sequence[Report]:
