@@ -30,6 +30,12 @@ UNTIL = {
     "nl": "t/m {}", "pl": "do {}", "pt": "até {}", "sv": "till {}",
 }  # fmt: skip
 
+#: what a discount is called where the offer has no label of its own; elsewhere the bare number
+OFF = {
+    "da": "{} % rabat", "de": "{} % Rabatt", "en": "{}% off", "es": "{} % de descuento", "fr": "{} % de remise",
+    "it": "{}% di sconto", "nl": "{}% korting", "pt": "{}% de desconto", "sv": "{} % rabatt",
+}  # fmt: skip
+
 _DOTTED = re.compile(r"(?<=\w)[.。．｡](?=\w{2,})")
 
 
@@ -70,13 +76,14 @@ class Writer:
 
         Args:
             view: the context's view by facet (``Context.view()``), with ``customer: {"id": …}`` beside it.
-            values: what the sender gave.
+            values: what the sender gave; they win over the ``values`` of the message's file.
             locale: BCP 47; empty means the brand's. *zone*: IANA; empty means the brand's.
 
         Raises:
             MessageError: a name is missing or a value cannot be shown; names file and line.
         """
         locale, zone = locale or self.brand.locale, zone or self.brand.zone
+        values = {**message.data.get("values", {}), **values}
         names = self._names(message, view, values, locale, zone, terms, now)
         desk = _Desk(message, names, self._templates)
         headline = desk.render("headline", message.headline, "skeleton")
@@ -125,7 +132,8 @@ def terms_for(offer: Offer, code: str, expires: datetime | None, locale: str, zo
 
     For a shared offer give the brand's zone, so that the public reads the same day as everyone.
     """
-    label = offer.label or percent_text(offer.percent, locale)
+    words = OFF.get(locale.partition("-")[0])
+    label = offer.label or (words.format(offer.percent) if words else percent_text(offer.percent, locale))
     deadline = deadline_text(expires, locale, zone) if expires else ""
     return Terms(offer.name, code, label, offer.percent, expires, deadline)
 
@@ -163,10 +171,9 @@ def _facts(
     desk: _Desk, terms: Terms | None, cta: CallToAction | None, values: Mapping[str, Any], locale: str
 ) -> Iterator[Fact]:
     told = desk.message.data.get("facts", {})
-    if "price" in told:
-        yield Fact("price", desk.text("facts.price", str(told["price"])))
-    elif values.get("price"):
-        yield Fact("price", _price(desk, values, locale))
+    price = desk.text("facts.price", told["price"]) if "price" in told else _price(desk, values, locale)
+    if price:
+        yield Fact("price", price)
     if terms is not None and terms.code:
         yield Fact("code", terms.code)
     if terms is not None and terms.deadline:
@@ -177,6 +184,8 @@ def _facts(
 
 def _price(desk: _Desk, values: Mapping[str, Any], locale: str) -> str:
     """Write the value ``price`` as ``{{ price | money(currency) }}`` does; without a currency as it stands."""
+    if not values.get("price"):
+        return ""
     if values.get("currency"):
         return desk.text("facts.price", "{{ price | money(currency) }}")
     try:

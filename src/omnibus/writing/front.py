@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 
 from omnibus.errors import InputError, MessageError
-from omnibus.model.draft import FactKind
 from omnibus.model.duration import read_duration
 from omnibus.model.message import CallToAction, Media, Purpose
 from omnibus.settings.words import suggest
 from omnibus.writing.marked import Marked, read_yaml
 
 #: keys that hold words: a language file may give its own
-WORDS = ("cta", "image", "preheader", "facts", "data")
+WORDS = ("cta", "image", "preheader", "facts", "values", "data")
 #: keys that hold rules: they stand in the plain file only
-RULES = ("purpose", "topic", "while", "offer", "via", "spread", "audience", "expires")
+RULES = ("like", "purpose", "topic", "while", "offer", "via", "spread", "audience", "expires")
+#: key → field of ``Message``, where they differ
+FIELDS = {"while": "while_"}
+
+
+#: what the reader itself keeps in ``Message.data``
+TAKEN = frozenset({"facts", "lines", "values"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,13 @@ class Front:
     fields: Mapping[str, Any] = field(default_factory=dict)
     media: tuple[Media, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def like(self) -> str:
+        """Name the message whose front matter this one starts from; empty for none."""
+        return _text(self.marked, "like")
 
     @property
     def source(self) -> str:
@@ -69,21 +80,26 @@ class Front:
         """Make the error for a key."""
         return self.marked.wrong(what, *path, fix=fix)
 
-    def over(self, base: Front) -> Front:
-        """Lay this language's words over the plain file's rules.
+    def over(self, base: Front, *, words_only: bool) -> Front:
+        """Lay what this file says over another's; tables are joined key by key.
+
+        Args:
+            words_only: it is the same message in another language, so it may have no rules of its own.
 
         Raises:
-            MessageError: it has rules of its own.
+            MessageError: it has rules all the same.
         """
-        for key in RULES:
-            if key in self.marked.value:
+        told = self.marked.value
+        for key in RULES if words_only else ():
+            if key in told:
                 fix = f"remove it here: {base.source} says it for all languages"
                 raise self.wrong(f"`{key}` is no matter of language", key, fix=fix)
-        told = self.marked.value
-        words = {key: self.fields[key] for key in ("cta", "preheader") if key in told}
+        own = {FIELDS.get(key, key) for key in told}
         return Front(
-            self.marked, self.rest, self.rest_line, {**base.fields, **words}, self.media if "image" in told else base.media,
-            {**base.facts, **self.facts}, {**base.data, **self.data},
+            self.marked, self.rest, self.rest_line,
+            {name: self.fields[name] if name in own else each for name, each in base.fields.items()},
+            self.media if "image" in told else base.media,
+            {**base.facts, **self.facts}, {**base.values, **self.values}, {**base.data, **self.data},
         )  # fmt: skip
 
 
@@ -103,11 +119,12 @@ def read_front(text: str, source: str, known: Known) -> Front:
     marked.only(marked.value, (*RULES, *WORDS))
     _check_names(marked, known)
     fields = _fields(marked)
-    facts = _texts(marked, "facts", get_args(FactKind))
-    data = marked.value.get("data") or {}
-    if not isinstance(data, dict) or {"facts", "lines"} & data.keys():
-        raise marked.wrong("`data` must be a table without `facts` and `lines`", "data")
-    return Front(marked, "\n".join(rows[end + 1 :]), end + 2, fields, _media(marked), facts, data)
+    facts = _texts(marked, "facts", ("price",))
+    values, data = _table(marked, "values"), _table(marked, "data")
+    if TAKEN & data.keys():
+        key = min(TAKEN & data.keys())
+        raise marked.wrong(f"`data` cannot hold `{key}`", "data", key, fix="the name is taken")
+    return Front(marked, "\n".join(rows[end + 1 :]), end + 2, fields, _media(marked), facts, values, data)
 
 
 def _fields(marked: Marked) -> dict[str, Any]:
@@ -170,6 +187,13 @@ def _text(marked: Marked, key: str) -> str:
     return told
 
 
+def _table(marked: Marked, key: str) -> dict[str, Any]:
+    told = marked.value.get(key) or {}
+    if not isinstance(told, dict):
+        raise marked.wrong(f"`{key}` must be a table", key, fix="write `key: value` lines below it")
+    return dict(told)
+
+
 def _words(marked: Marked, key: str) -> tuple[str, ...]:
     told = marked.value.get(key)
     words = [told] if isinstance(told, str) else told or []
@@ -191,11 +215,9 @@ def _near(told: object, allowed: list[str]) -> str:
 
 
 def _texts(marked: Marked, key: str, names: tuple[str, ...]) -> dict[str, str]:
-    told = marked.value.get(key) or {}
-    if not isinstance(told, dict):
-        raise marked.wrong(f"`{key}` must be a table", key, fix=f'{key}: {{ {names[0]}: "…" }}')
+    told = _table(marked, key)
     marked.only(told, names, key)
     for name, each in told.items():
         if not isinstance(each, str):
             raise marked.wrong(f"`{key}.{name}` must be text", key, name, fix="put it in quotes")
-    return dict(told)
+    return told

@@ -1,8 +1,11 @@
 """``messages/*.md`` → ``Message``: front matter, a headline, a body, blocks for single channels; all checked when read.
 
 ``cart-reminder.md`` is the message, ``cart-reminder.de.md`` the same in German: it gives new words only.
-``Message.data`` holds ``facts`` (templates of mandatory facts), ``lines`` (where each text begins in the file) and
-whatever stands under ``data``.
+With ``like: launch`` a message takes what it does not say itself from ``launch.md``: product, price and offer of a
+campaign are said once.
+
+``Message.data`` holds ``facts`` (templates of mandatory facts), ``values`` (what the templates get unless the sender
+says otherwise), ``lines`` (where each text begins in the file) and whatever stands under ``data``.
 """
 
 from __future__ import annotations
@@ -78,16 +81,26 @@ def read_message(
     """
     known, source = Known(channels, premises, offers), f"{path.parent.name}/{path.name}"
     name, language = _split_name(path, source)
-    text = _text(path, source)
-    own = read_front(text, source, known)
-    version = text
-    if language:
-        base = path.with_name(f"{name}.md")
-        base_source, base_text = f"{path.parent.name}/{base.name}", _text(base, source, fix=f"write {base.name} first")
-        own = own.over(read_front(base_text, base_source, known))
-        version += base_text
-    page = _read_page(own.rest, own.rest_line, source, known)
-    return _checked(_message(name, own, page, path.parent, hashlib.sha256(version.encode()).hexdigest()[:12]))
+    front, version = _front(path, source, known, base=f"{name}.md" if language else "")
+    page = _read_page(front.rest, front.rest_line, source, known)
+    return _checked(_message(name, front, page, path.parent, version))
+
+
+def _front(path: Path, source: str, known: Known, base: str, seen: tuple[str, ...] = ()) -> tuple[Front, str]:
+    """Read a front matter over those it starts from; returns it and the version, a hash of all files read."""
+    text = _text(path, source, fix=f"write {path.name} first" if seen else "")
+    own, version = read_front(text, source, known), text
+    other = base or (f"{own.like}.md" if own.like else "")
+    if other:
+        if other in seen:
+            raise own.wrong("`like` goes round in a circle", "like")
+        below = path.with_name(other)
+        if not below.is_file() and not base:
+            names = [each.stem for each in path.parent.glob("*.md") if each != path]
+            raise own.wrong(f"there is no message `{own.like}`", "like", fix=suggest(own.like, names))
+        front, version = _front(below, f"{path.parent.name}/{other}", known, "", (*seen, path.name))
+        own, version = own.over(front, words_only=bool(base)), text + version
+    return own, hashlib.sha256(version.encode()).hexdigest()[:12]
 
 
 def read_messages(
@@ -123,7 +136,7 @@ def _message(name: str, front: Front, page: _Page, folder: Path, version: str) -
     blocks = {channel: "\n".join(rows).strip("\n") for channel, rows in page.blocks.items()}
     return Message(
         name, **front.fields, version=version, headline=page.headline, body=body, blocks=blocks, media=tuple(media),
-        data={**front.data, "facts": dict(front.facts), "lines": lines}, source=front.source,
+        data={**front.data, "facts": dict(front.facts), "values": dict(front.values), "lines": lines}, source=front.source,
     )  # fmt: skip
 
 
