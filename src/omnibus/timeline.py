@@ -141,7 +141,7 @@ def premise_values(delivery: Delivery) -> dict[str, Any]:
     return {**delivery.values, "offer": delivery.offer}
 
 
-def holds(premise: str, context: Context, delivery: Delivery, now: datetime) -> bool:
+def holds(premise: str, context: Context, values: dict[str, Any], now: datetime) -> bool:
     """Tell whether ``facet.claim`` is true in *context*; ``offer.…`` asks the facet ``offers``.
 
     Raises:
@@ -149,7 +149,7 @@ def holds(premise: str, context: Context, delivery: Delivery, now: datetime) -> 
     """
     facet, _, claim = premise.partition(".")
     name = facet if facet in context.names else f"{facet}s"
-    return bool(context.named(name).holds(claim, premise_values(delivery), now))
+    return bool(context.named(name).holds(claim, values, now))
 
 
 def knows(facets: Mapping[str, type[Facet]], premise: str) -> bool:
@@ -163,7 +163,7 @@ def broken(live: Sequence[Delivery], context: Context, now: datetime) -> tuple[t
     """List which waiting deliveries must be judged at once, and which shown ones taken off, because a premise broke."""
     wake, withdraw = [], []
     for each in live:
-        if all(holds(premise, context, each, now) for premise in each.premises):
+        if all(holds(premise, context, premise_values(each), now) for premise in each.premises):
             continue
         if each.state in SHOWN:
             withdraw.append(each.id)

@@ -42,24 +42,27 @@ class Consent(Facet):
 
     Args:
         entries: subject → ``brand/channel/purpose/topic`` → entry.
-        merged: when the last merge happened.
+        merged: who was merged into this person, and when.
         suppressed: identity ref → suppression (hard bounces, complaints, opt-outs).
     """
 
     name: ClassVar[str] = "consent"
     hears: ClassVar[tuple[str, ...]] = (
-        "consent.granted", "consent.withdrawn", "customer.merged", "message.bounced", "message.complained",
+        "consent.granted", "consent.withdrawn", "customer.merged", "customer.unmerged", "message.bounced", "message.complained",
         "message.unsubscribed", "message.failed",
     )  # fmt: skip
 
     entries: Mapping[str, Mapping[str, Entry]] = field(default_factory=dict)
-    merged: datetime | None = None
+    merged: Mapping[str, datetime] = field(default_factory=dict)
     suppressed: Mapping[str, Suppression] = field(default_factory=dict)
 
     def after(self, event: Event) -> Self:
         """Fold one event; `message.*` events suppress by ``data.identity`` when ``data.suppress`` says so."""
         if event.type == "customer.merged":
-            return replace(self, merged=event.time)
+            return replace(self, merged={**self.merged, str(event.data.get("merged", "")): event.time})
+        if event.type == "customer.unmerged":
+            gone = str(event.data.get("unmerged", ""))
+            return replace(self, merged={key: at for key, at in self.merged.items() if key != gone})
         if event.type in {"consent.granted", "consent.withdrawn", "message.unsubscribed"}:
             return self._said(event, granted=event.type == "consent.granted")
         ref, why = event.data.get("identity"), event.data.get("suppress")
@@ -75,7 +78,7 @@ class Consent(Facet):
             str(data.get("brand") or ANY), str(data.get("channel") or ANY), str(purpose), str(data.get("topic") or ANY),
         ))  # fmt: skip
         entry = Entry(granted, event.time, event.id, event.source)
-        one_voice = self.merged is not None and event.time > self.merged and granted
+        one_voice = granted and bool(self.merged) and event.time > max(self.merged.values())
         subjects = {*self.entries, event.subject} if one_voice else {event.subject}
         entries = dict(self.entries)
         for subject in sorted(subjects):

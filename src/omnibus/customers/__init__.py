@@ -1,0 +1,1 @@
+"""Who is who: identities, recognising, merging, and taking a merge back."""

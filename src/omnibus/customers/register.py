@@ -1,0 +1,200 @@
+"""The register of customers: upsert, find, recognise; two who turn out to be one, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from omnibus.customers.identities import Recogniser
+from omnibus.errors import Conflict, InputError, NotFound
+from omnibus.model.customer import Customer, Identity, public
+from omnibus.model.event import Event
+from omnibus.model.ids import Ids
+from omnibus.model.zones import read_zone
+from omnibus.store import Change
+from omnibus.timeline import TRIES, Timeline
+
+SOURCE = "omnibus"
+PROFILE = ("name", "first_name", "locale", "zone", "prefers")
+
+
+class Customers:
+    """Keep who is who; every change is an event on the timeline."""
+
+    def __init__(self, timeline: Timeline, recogniser: Recogniser, ids: Ids) -> None:
+        self.timeline, self.recogniser, self.ids = timeline, recogniser, ids
+        self.store = timeline.store
+
+    async def upsert(
+        self, *, id: str = "", evidence: str = "app", verified: bool = False, **told: str | None
+    ) -> Customer:
+        """Find or make a customer by any of the identities given, and note what is told of them.
+
+        Args:
+            id: your own id for a new customer; a made one if empty.
+            told: identities by kind (``email=``, ``phone=``, ``x=``, ``instagram=``, ``web=``, ``loyalty=`` …) and profile
+                fields (``name=``, ``first_name=``, ``locale=``, ``zone=``, ``prefers=``).
+
+        Raises:
+            InputError: a malformed address or zone, or neither id nor identity.
+            Conflict: the identities belong to different customers; merge them by `merge` if they are one.
+        """
+        profile = {key: value for key, value in told.items() if key in PROFILE and value is not None}
+        if profile.get("zone"):
+            read_zone(str(profile["zone"]))
+        own = [
+            self.recogniser.identity(kind, value, verified=verified, evidence=evidence)
+            for kind, value in told.items()
+            if kind not in PROFILE and value
+        ]
+        if not own and not id:
+            raise InputError(
+                "a customer needs an identity", fix="give email=, phone=, x=, instagram=, web= or loyalty="
+            )
+        known = set((await self.store.find([each.ref for each in own])).values())
+        if len(known) > 1:
+            raise Conflict("these identities belong to different customers; merge them first if they are one person")
+        now = self.timeline.now()
+        customer = (await self.store.create([(id or self.ids.new(now), own)], now))[0]
+        if profile or own:
+            await self._identified(customer, own, profile)
+        return (await self.timeline.read(customer)).customer
+
+    async def _identified(self, customer: str, own: list[Identity], profile: Mapping[str, Any]) -> None:
+        context = await self.timeline.read(customer)
+        view = context.named("profile").view()
+        fresh = {key: value for key, value in profile.items() if view.get(key) != value}
+        met = [each.ref for each in own]
+        known = await self.store.known([(SOURCE, f"identified:{customer}:{ref}") for ref in met])
+        news = [ref for ref in met if (SOURCE, f"identified:{customer}:{ref}") not in known]
+        events = [
+            Event(
+                f"identified:{customer}:{ref}",
+                SOURCE,
+                "customer.identified",
+                self.timeline.now(),
+                customer,
+                {"identity": ref},
+            )
+            for ref in news
+        ]
+        if fresh:
+            now = self.timeline.now()
+            events.append(Event(self.ids.new(now), SOURCE, "customer.updated", now, customer, fresh))
+        if events:
+            await self.timeline.put(events)
+
+    async def find(self, kind: str, value: str) -> Customer | None:
+        """Find a customer by an identity, None when nobody has it.
+
+        Raises:
+            InputError: the value cannot be of this kind.
+        """
+        ref = self.recogniser.ref(kind, value)
+        found = (await self.store.find([ref])).get(ref)
+        return None if found is None else (await self.timeline.read(found)).customer
+
+    async def get(self, customer: str) -> Customer:
+        """Give a customer by id, or by an identity written ``email:ada@example.com``; follows merges.
+
+        Raises:
+            NotFound: nobody.
+        """
+        if ":" in customer and not customer.startswith("public:"):
+            kind, _, value = customer.partition(":")
+            found = await self.find(kind, value)
+            if found is None:
+                raise NotFound(f"no customer with this {kind}", fix="`omnibus customers` lists them")
+            return found
+        return (await self.timeline.read(customer)).customer
+
+    async def public(self, channel: str, account: str) -> Customer:
+        """Give the reserved customer that stands for the followers of an account."""
+        id_ = public(channel, account)
+        await self.store.create([(id_, ())], self.timeline.now())
+        return Customer(id_)
+
+    async def identify(
+        self, customer: str, kind: str, value: str, *, evidence: str, verified: bool = False
+    ) -> Customer:
+        """Give a customer one more identity; if it is another's, the two become one (the known one stays).
+
+        Raises:
+            NotFound: no such customer.
+        """
+        identity = self.recogniser.identity(kind, value, verified=verified, evidence=evidence)
+        here = (await self.timeline.read(customer)).customer
+        other = (await self.store.find([identity.ref])).get(identity.ref)
+        if other is not None and other != here.id:
+            return await self.merge(here.id, other, because=identity.ref)
+        await self.store.create([(here.id, [identity])], self.timeline.now())
+        await self._identified(here.id, [identity], {})
+        return (await self.timeline.read(here.id)).customer
+
+    async def merge(self, loser: str, winner: str, *, because: str = "") -> Customer:
+        """Let *loser* turn out to be *winner*: contexts refold over both timelines; reversible by `unmerge`.
+
+        Raises:
+            NotFound: one of them does not exist.
+            InputError: they are the same already, or one stands for a public.
+        """
+        for _ in range(TRIES):
+            loaded = await self.store.load([loser, winner])
+            if loser not in loaded or winner not in loaded:
+                raise NotFound(
+                    f"no customer {loser if loser not in loaded else winner}", fix="`omnibus customers` lists them"
+                )
+            gone, stays = loaded[loser], loaded[winner]
+            if gone.customer.id == stays.customer.id:
+                raise InputError("these two are one customer already")
+            if gone.customer.public or stays.customer.public:
+                raise InputError("the public of an account cannot be merged")
+            now = self.timeline.now()
+            data = {"merged": gone.customer.id, **({"identity": because} if because else {})}
+            event = Event(self.ids.new(now), SOURCE, "customer.merged", now, stays.customer.id, data)
+            stored = await self.store.events([*stays.aliases, *gone.aliases])
+            after = self.timeline.folded(stays, sorted([*stored, event], key=lambda each: each.order))
+            change = Change(stays.customer.id, stays.version, (event,), after.bodies(), after.through, now=now)
+            guard = Change(gone.customer.id, gone.version)
+            if await self.store.merge(gone.customer.id, stays.customer.id, [change, guard]):
+                return (await self.timeline.read(winner)).customer
+        raise Conflict("the context kept moving; try again")
+
+    async def unmerge(self, loser: str) -> tuple[Customer, Customer]:
+        """Take a merge back: each has their own timeline, identities and waiting messages again. Gives (winner, loser).
+
+        Raises:
+            InputError: nobody was merged under this id.
+        """
+        for _ in range(TRIES):
+            loaded = (await self.store.load([loser])).get(loser)
+            if loaded is None or loaded.customer.id == loser:
+                raise InputError(
+                    f"{loser} is not merged into anybody", fix="give the id of the one that was merged away"
+                )
+            winner, now = loaded.customer.id, self.timeline.now()
+            event = Event(self.ids.new(now), SOURCE, "customer.unmerged", now, winner, {"unmerged": loser})
+            theirs = await self._below(loser, loaded.aliases)
+            ours = [each for each in loaded.aliases if each not in theirs]
+            stay = self.timeline.folded(
+                loaded, sorted([*await self.store.events(ours), event], key=lambda each: each.order)
+            )
+            leave = self.timeline.folded(loaded, await self.store.events(theirs))
+            change = Change(winner, loaded.version, (event,), stay.bodies(), stay.through, now=now)
+            back = Change(loser, 0, (), leave.bodies(), leave.through, now=now)
+            if await self.store.unmerge(loser, [change, back]):
+                return (await self.timeline.read(winner)).customer, (await self.timeline.read(loser)).customer
+        raise Conflict("the context kept moving; try again")
+
+    async def _below(self, loser: str, aliases: tuple[str, ...]) -> list[str]:
+        """List the loser and whoever was merged into them before."""
+        below = [loser]
+        for event in await self.store.events(aliases):
+            merged = event.data.get("merged")
+            if event.type == "customer.merged" and event.subject in below and merged:
+                below.append(str(merged))
+        return below
+
+    def all(self) -> AsyncIterator[list[Customer]]:
+        """Stream customers in id order, in pages."""
+        return self.store.customers()

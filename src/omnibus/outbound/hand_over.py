@@ -1,0 +1,133 @@
+"""HAND OVER: one committed attempt to one provider, and its answer to a settlement."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from omnibus.errors import DeliveryError, Refused, TryLater, Unknown, Unreachable
+from omnibus.model.attempt import Attempt, Receipt
+from omnibus.model.content import Content
+from omnibus.model.delivery import Delivery, State
+from omnibus.model.event import Event
+from omnibus.model.message import Message
+from omnibus.model.route import Route
+from omnibus.outbound.resolve import provider_key
+from omnibus.outbound.road import SOURCE, Road, fact, settle
+from omnibus.provider import Provider
+from omnibus.store import Outcome
+
+FIRST_PAUSE, LONGEST_PAUSE = 30.0, 3600.0  # seconds between tries when the provider names none
+ACCOUNT_PAUSE = 300.0  # seconds that a provider rests when its account is to blame
+
+#: how long to wait before the first look at a lost answer, by declared idempotency, in seconds
+FIRST_LOOK = {"key": 1.0, "lookup": 30.0, "echo": 900.0, "none": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Hold all that one hand-over needs; its attempt row is committed."""
+
+    delivery: Delivery
+    route: Route
+    provider: Provider
+    message: Message
+    content: Content
+    address: str
+    attempt: Attempt
+
+
+async def hand_over(road: Road, parcel: Parcel) -> None:
+    """Hand one parcel over and settle it, whatever the answer."""
+    provider, delivery = parcel.provider, parcel.delivery
+    taken = replace(
+        delivery, channel=parcel.route.channel, provider=provider.scheme,
+        identity=parcel.route.identity.ref if parcel.route.identity else "",
+    )  # fmt: skip
+    keep = road.keep(provider_key(parcel.route.channel, provider))
+    try:
+        receipt = await provider.send(parcel.content, parcel.address, parcel.attempt, keep)
+    except Unknown as error:
+        await lost(road, taken, parcel.attempt.id, provider, error.reason)
+    except TryLater as error:
+        await later(road, taken, parcel.attempt, provider, error)
+    except (Refused, Unreachable) as error:
+        await failed(road, taken, parcel.attempt.id, error)
+    else:
+        await accepted(road, taken, parcel.attempt.id, receipt, message=parcel.message)
+
+
+def route_fields(delivery: Delivery) -> dict[str, Any]:
+    """Name the route taken, for the delivery's row."""
+    return {"channel": delivery.channel, "provider": delivery.provider, "identity": delivery.identity}
+
+
+async def accepted(
+    road: Road, delivery: Delivery, attempt: str, receipt: Receipt, *, message: Message | None = None
+) -> None:
+    """Settle an acceptance: `message.sent` with the receipt's details."""
+    now = road.now()
+    told = {**receipt.details, "attempt": attempt, "provider_id": receipt.provider_id or ""}
+    if delivery.expires is not None:
+        told["expires"] = delivery.expires.isoformat()
+    event = fact("message.sent", delivery, now, f"{attempt}:sent", told, message=message)
+    details = json.dumps(receipt.details, ensure_ascii=False, default=str) if receipt.details else ""
+    outcome = Outcome(attempt, "accepted", "", receipt.provider_id or "", details=details)
+    await settle(
+        road, delivery, State.SENT, "accepted", events=[event], outcome=outcome, provider_id=receipt.provider_id or "",
+        **route_fields(delivery),
+    )  # fmt: skip
+
+
+async def later(road: Road, delivery: Delivery, attempt: Attempt, provider: Provider, error: TryLater) -> None:
+    """Put a delivery back; a limit or an account's trouble lets the provider rest for every worker."""
+    now = road.now()
+    wait = error.retry_after if error.retry_after is not None else pause_after(attempt.number)
+    if error.account or error.retry_after is not None or error.reason == "not_connected":
+        rest = max(wait, ACCOUNT_PAUSE) if error.account else wait
+        await road.store.pause(provider_key(delivery.channel, provider), now + timedelta(seconds=rest), error.reason)
+    outcome = Outcome(attempt.id, "later", error.reason, counts=False)
+    due = now + timedelta(seconds=wait)
+    await settle(road, delivery, State.QUEUED, error.reason, due=_within(due, delivery, now), outcome=outcome)
+
+
+def pause_after(number: int) -> float:
+    """Give the seconds before the next try: 30, 60, 120 … at most an hour."""
+    return min(FIRST_PAUSE * 2.0 ** min(max(number - 1, 0), 10), LONGEST_PAUSE)
+
+
+def _within(due: datetime, delivery: Delivery, now: datetime) -> datetime:
+    return due if delivery.expires is None else max(min(due, delivery.expires), now)
+
+
+async def failed(road: Road, delivery: Delivery, attempt: str, error: DeliveryError) -> None:
+    """Leave this route for good; the next one is judged at once, within the deadline."""
+    now = road.now()
+    events: list[Event] = []
+    if isinstance(error, Unreachable):
+        told = {"attempt": attempt, "reason": error.reason, "suppress": error.reason, "hard": True}
+        events.append(fact("message.bounced", delivery, now, f"{attempt}:bounced", told))
+        if error.opt_out:
+            said = {"channel": delivery.channel, "purpose": "marketing", "topic": "*", "reason": error.reason}
+            events.append(Event(f"{attempt}:optout", SOURCE, "consent.withdrawn", now, delivery.customer, said))
+    outcome = Outcome(attempt, "unreachable" if events else "refused", error.reason, counts=False)
+    tried = (*delivery.tried, tried_key(delivery))
+    await settle(road, delivery, State.QUEUED, error.reason, due=now, events=events, outcome=outcome, tried=tried)
+
+
+def tried_key(delivery: Delivery) -> str:
+    """Name the route that a delivery took."""
+    return f"{delivery.channel}/{delivery.provider}/{delivery.identity}"
+
+
+async def lost(road: Road, delivery: Delivery, attempt: str, provider: Provider, reason: str) -> None:
+    """Admit a lost answer: `unknown`, looked at again as the provider's idempotency allows."""
+    now = road.now()
+    event = fact("message.unknown", delivery, now, f"{attempt}:unknown", {"attempt": attempt, "reason": reason})
+    due = now + timedelta(seconds=FIRST_LOOK[provider.idempotency])
+    await settle(
+        road, delivery, State.UNKNOWN, reason, due=due, events=[event], outcome=Outcome(attempt, "unknown", reason),
+        faults=0, **route_fields(delivery),
+    )  # fmt: skip

@@ -1,0 +1,91 @@
+"""RESOLVE: which routes lead to this customer now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from omnibus.channel import Channel
+from omnibus.model.context import Context
+from omnibus.model.customer import Identity
+from omnibus.model.delivery import Delivery
+from omnibus.model.route import Route
+from omnibus.provider import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Hold a configured channel and who carries it, in the order of failover.
+
+    Args:
+        points: what one message costs of the contact budget here.
+    """
+
+    channel: Channel
+    providers: tuple[Provider, ...] = field(repr=False)
+    points: int = 1
+
+
+Lines = Mapping[tuple[str, str], Line]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Hold the routes, why others are none, and until when a resting provider keeps the rest away."""
+
+    routes: tuple[Route, ...]
+    without: tuple[str, ...] = ()
+    rests_until: datetime | None = None
+
+
+def resolve(
+    delivery: Delivery, context: Context, lines: Lines, now: datetime, pauses: Mapping[str, tuple[datetime, str]]
+) -> Resolved:
+    """List the routes a delivery may take, those that already failed left out; pure.
+
+    Of a channel's providers the first that does not rest is taken: failover that heals by itself.
+    """
+    routes: list[Route] = []
+    without: list[str] = []
+    rests: list[datetime] = []
+    for name in delivery.via:
+        line = lines.get((name, delivery.audience))
+        if line is None:
+            without.append(f"{name}: not enabled")
+            continue
+        identities = _identities(line.channel, context)
+        if not identities:
+            without.append(f"{name}: no {line.channel.identity} known")
+            continue
+        reach = line.channel.reach(context, now)
+        for identity in identities:
+            awake = [each for each in line.providers if _key(name, each, identity) not in delivery.tried]
+            ready = [each for each in awake if provider_key(name, each) not in pauses]
+            if not ready:
+                rests += [pauses[provider_key(name, each)][0] for each in awake]
+                continue
+            capabilities = line.channel.capabilities
+            points = 0 if capabilities.ambient else line.points
+            routes.append(Route(name, line.channel.audience, ready[0].scheme, identity, capabilities, reach, points))
+    return Resolved(tuple(routes), tuple(without), min(rests) if rests else None)
+
+
+def _identities(channel: Channel, context: Context) -> Sequence[Identity | None]:
+    if channel.identity is None or channel.audience == "public":
+        return [None]
+    return context.customer.reached_by(channel.identity)
+
+
+def provider_key(channel: str, provider: Provider) -> str:
+    """Name a provider for pauses and rates, the same for every worker."""
+    return f"{channel}/{provider.scheme}"
+
+
+def _key(channel: str, provider: Provider, identity: Identity | None) -> str:
+    return route_key(channel, provider.scheme, identity)
+
+
+def route_key(channel: str, scheme: str, identity: Identity | None) -> str:
+    """Name a route as `Delivery.tried` keeps it; no address."""
+    return f"{channel}/{scheme}/{identity.ref if identity else ''}"

@@ -1,0 +1,122 @@
+"""What the stages of the road out are given: nothing is reached for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from omnibus.errors import Conflict
+from omnibus.model.brand import Brand
+from omnibus.model.context import Context
+from omnibus.model.delivery import SHOWN, WAITING, Delivery, State
+from omnibus.model.event import Event
+from omnibus.model.ids import Ids
+from omnibus.model.message import Message
+from omnibus.model.offer import Terms
+from omnibus.model.route import Route
+from omnibus.outbound.compose import Composer
+from omnibus.outbound.resolve import Line, Lines
+from omnibus.policy import Policy
+from omnibus.provider import Keep, Provider
+from omnibus.store import CodeRow, Limit, Outcome, Settlement, Store
+from omnibus.timeline import TRIES, Timeline
+
+SOURCE = "omnibus"  # the source of events that the bus itself states
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """Hold the terms of an offer for one customer, and what makes the code theirs."""
+
+    terms: Terms
+    code: CodeRow
+    event: Event | None
+
+
+@dataclass(slots=True)
+class Road:
+    """Hold everything a stage may use.
+
+    Args:
+        promise: offer name, context, locale, zone, now → terms and code; None without an offer.
+        limits: contact-budget limits of a route.
+        window: how far back hand-overs count against the budget.
+        redirect: identity kind → address that everything goes to instead (staging).
+        deadline: seconds for one hand-over; at most half the lease.
+        stir: called after something was committed, so that sleepers look again.
+    """
+
+    store: Store
+    timeline: Timeline
+    lines: Lines
+    policies: Sequence[Policy]
+    composer: Composer
+    brand: Brand
+    now: Callable[[], datetime]
+    keep: Callable[[str], Keep]
+    promise: Callable[[str, Context, str, str, datetime], Promised | None]
+    limits: Callable[[Delivery, Route, datetime], tuple[Limit, ...]]
+    window: timedelta = timedelta(days=7)
+    redirect: Mapping[str, str] = field(default_factory=dict, repr=False)
+    deadline: float = 20.0
+    lease_term: float = 60.0
+    ids: Ids = field(default_factory=Ids)
+    stir: Callable[[], None] = lambda: None
+
+    def line(self, delivery: Delivery) -> Line | None:
+        """Give the line a delivery went by."""
+        return self.lines.get((delivery.channel, delivery.audience))
+
+    def provider(self, channel: str, audience: str, scheme: str) -> Provider | None:
+        """Find a configured provider by channel and scheme."""
+        line = self.lines.get((channel, audience))
+        return next((each for each in line.providers if each.scheme == scheme), None) if line else None
+
+    def withdrawable(self, delivery: Delivery, channel: str) -> bool:
+        """Tell whether the channel can take this off show again."""
+        line = self.lines.get((channel, delivery.audience))
+        return line is not None and line.channel.capabilities.withdraw
+
+
+def fact(
+    type_: str, delivery: Delivery, now: datetime, id_: str, data: Mapping[str, Any] | None = None, *,
+    message: Message | None = None,
+) -> Event:  # fmt: skip
+    """State what happened to a delivery; the same happening always gets the same id."""
+    told = {
+        "delivery": delivery.id, "message": delivery.message, "topic": message.topic if message else delivery.topic,
+        "purpose": delivery.purpose, "channel": delivery.channel, "audience": delivery.audience,
+        "provider": delivery.provider, "identity": delivery.identity,
+    }  # fmt: skip
+    return Event(id_, SOURCE, type_, now, delivery.customer, {**told, **(data or {})})
+
+
+async def settle(
+    road: Road, delivery: Delivery, state: State, reason: str, *, events: Sequence[Event] = (),
+    due: datetime | None = None, outcome: Outcome | None = None, decision: str = "", **fields: Any,
+) -> None:  # fmt: skip
+    """Write what became of a claimed delivery, its events folded in the same commit.
+
+    Raises:
+        Conflict: the context kept moving.
+    """
+    channel = fields.get("channel") or delivery.channel
+    shown = state in SHOWN and road.withdrawable(delivery, channel)
+    watched = bool(delivery.premises) and (state in WAITING or shown)
+    if shown and due is None and not fields.get("withdraw"):
+        due = delivery.expires  # a card on show is taken off at its deadline
+    for _ in range(TRIES):
+        change = None
+        if events:
+            loaded = (await road.store.load([delivery.customer]))[delivery.customer]
+            change = await road.timeline.fold(loaded, events)
+        settlement = Settlement(
+            delivery.id, delivery.customer, delivery.lease, state, reason, due=due, outcome=outcome, change=change,
+            decision=decision, watched=watched, **fields,
+        )  # fmt: skip
+        if (await road.store.settle([settlement]))[0]:
+            road.stir()
+            return
+    raise Conflict("the context kept moving; try again")

@@ -1,0 +1,45 @@
+"""TAKE OFF: withdraw what is on show and lost its reason, or passed its deadline."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from omnibus.errors import DeliveryError, TryLater, Unknown
+from omnibus.model.attempt import Receipt
+from omnibus.model.delivery import Delivery, State
+from omnibus.outbound.hand_over import pause_after
+from omnibus.outbound.resolve import provider_key
+from omnibus.outbound.road import Road, fact, settle
+
+
+async def take_off(road: Road, delivery: Delivery) -> None:
+    """Ask the provider to take it off; harmless to ask twice."""
+    now = road.now()
+    provider = road.provider(delivery.channel, delivery.audience, delivery.provider)
+    why = "a premise no longer holds" if delivery.withdraw else "its deadline passed"
+    keep = road.keep(provider_key(delivery.channel, provider)) if provider else None
+    try:
+        if provider is not None and keep is not None:
+            await provider.withdraw(Receipt(delivery.provider_id or None), keep)
+    except (TryLater, Unknown) as error:
+        wait = getattr(error, "retry_after", None) or pause_after(delivery.faults + 1)
+        due = now + timedelta(seconds=wait)
+        await settle(
+            road,
+            delivery,
+            delivery.state,
+            delivery.reason,
+            due=due,
+            faults=delivery.faults + 1,
+            withdraw=delivery.withdraw,
+        )
+        return
+    except DeliveryError as error:
+        event = fact("message.failed", delivery, now, f"{delivery.id}:not-withdrawn", {"reason": error.reason})
+        await settle(
+            road, delivery, delivery.state, f"accepted; could not be withdrawn: {error.reason}", events=[event],
+            withdraw=False,
+        )  # fmt: skip
+        return
+    event = fact("message.withdrawn", delivery, now, f"{delivery.id}:withdrawn", {"reason": why})
+    await settle(road, delivery, State.WITHDRAWN, why, events=[event], withdraw=False)
