@@ -7,14 +7,15 @@ from typing import Any
 from omnibus import hookimpl
 from omnibus_sms.channel import Sms, SmsContent
 from omnibus_sms.twilio import Twilio
+from omnibus_sms.vonage import Vonage
 
-__all__ = ["Sms", "SmsContent", "Twilio", "omnibus_register", "omnibus_sandbox"]
+__all__ = ["Sms", "SmsContent", "Twilio", "Vonage", "omnibus_register", "omnibus_sandbox"]
 
 
 @hookimpl
 def omnibus_register(register: Any) -> None:
     """Bring the channel and its carriers."""
-    register(Sms, Twilio)
+    register(Sms, Twilio, Vonage)
 
 
 @hookimpl

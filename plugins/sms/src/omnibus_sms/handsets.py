@@ -103,13 +103,13 @@ class Handsets(HttpSandbox):
         picture = bubble(Bubble(sender, entry.text, note, "#1f3a5f", len(entry.data.get("media", ()))))
         (folder / f"{entry.id}.svg").write_bytes(picture)
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, method: str = "POST") -> None:
         """Post a webhook.
 
         Raises:
             RuntimeError: the bus did not answer 2xx.
         """
-        answer = await self.world.post(url, headers=headers, body=body)
+        answer = await self.world.post(url, headers=headers, body=body, method=method)
         if not answer.is_success:
             raise RuntimeError(f"the bus answered {answer.status_code}")
 

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from omnibus import Forged, Receipt, Refused, Report, Request, TryLater, Unknown, Unreachable
+from omnibus.http import Answer
+from omnibus.testing import FakeClock
+from omnibus.testing.clock import START as NOON
+from omnibus.testing.drafts import sample_attempt
+from omnibus_sms import SmsContent, Vonage
+from omnibus_sms.carrier import refused
+from omnibus_sms.vonage import payload, read
+from omnibus_sms.vonage_codes import ANSWERS
+from omnibus_sms.vonage_sandbox import SIGNATURE_SECRET, VonageSandbox
+from omnibus_sms.vonage_signature import sign, verify
+
+ADA, HOOK = "+447700900123", "https://talk.example.com/hooks/sms/vonage"
+HELLO = SmsContent(text="Acme: hi € 😀", encoding="ucs2", segments=1)
+LONG = SmsContent(text="a" * 200, segments=2)
+ORACLE = json.loads((Path(__file__).parent / "oracles" / "vonage.json").read_text())
+
+
+def attempt(**changes):
+    return sample_attempt(**{"id": "a-1", **changes})
+
+
+@pytest.fixture
+async def sandbox(world):
+    await world.start(VonageSandbox)
+    return world.sandbox("sms")
+
+
+@pytest.fixture
+async def vonage(sandbox, clock):
+    made = []
+
+    def make(**more) -> Vonage:
+        table = {k: v for k, v in sandbox.table()["sms"].items() if k != "provider"} | more
+        made.append(Vonage(Vonage.Settings(**table), now=clock.now, hook_url=HOOK))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.aclose()
+
+
+async def test_a_message_is_handed_over_with_our_reference(vonage, world, notes):
+    receipt = await vonage().send(LONG, ADA, attempt(), notes)
+    (entry,) = world.of("sms")
+    assert receipt == Receipt(entry.id, {"parts": 2, "encoding": "gsm7", "prices": ["0.0333", "0.0333"]})
+    assert (entry.to, entry.text, entry.attempt) == (ADA, "a" * 200, "a-1")
+    assert entry.data == {"from": "447520615146", "parts": 2, "callback": HOOK, "type": "text"}
+
+
+@pytest.mark.parametrize("webhooks", ["form", "json", "get"])
+@pytest.mark.parametrize("method", ["md5hash", "md5", "sha1", "sha256", "sha512"])
+async def test_receipts_and_replies_in_every_form_an_account_may_choose(
+    sandbox, vonage, world, notes, hooks, clock, webhooks, method
+):
+    sandbox.webhooks, sandbox.method = webhooks, method
+    provider = vonage()
+    receipt = await provider.send(HELLO, ADA, attempt(), notes)
+    clock.advance(timedelta(seconds=5))
+    await world.pump()
+    await sandbox.reply(ADA, "größer & 😀?")
+    await sandbox.reply(ADA, "stop")
+    told = [list(provider.receive(request)) for request in hooks]
+    at, scope = clock.now(), {"channel": "sms", "purpose": "marketing", "topic": "*"}
+    replies = [entry.id for entry in world.of("sms", kind="reply")]
+    assert told == [
+        [],
+        [Report(f"{receipt.provider_id}:delivered", "message.delivered", at, attempt="a-1", provider_id=receipt.provider_id)],
+        [Report(f"{replies[0]}:received", "conversation.received", at, identity=("phone", ADA), data={"channel": "sms", "text": "größer & 😀?"})],
+        [Report(f"{replies[1]}:received", "consent.withdrawn", at, identity=("phone", ADA), data={**scope, "word": "stop"})],
+    ]  # fmt: skip
+    with pytest.raises(Forged):
+        vonage(signature_secret="").receive(hooks[1])
+    vonage(signature_secret="new", previous_signature_secret=SIGNATURE_SECRET).receive(hooks[1])
+
+
+@pytest.mark.parametrize(
+    ("address", "content", "settings", "error", "reason"),
+    [
+        ("+15005550001", HELLO, {}, Unreachable, "status_7"),
+        (ADA, SmsContent(text="x" * 3201), {}, Refused, "status_12"),
+        (ADA, HELLO, {"api_secret": "wrong"}, TryLater, "status_4"),
+        (ADA, HELLO, {"from": "A name that is too long"}, Refused, "status_15"),
+        (ADA, SmsContent(text="a picture", media=("https://a.example/1.png",)), {}, Refused, "no_mms"),
+        (ADA, HELLO, {"countries": "US"}, Refused, "country_not_allowed"),
+    ],
+)
+async def test_refusals_come_as_200(vonage, notes, address, content, settings, error, reason):
+    with pytest.raises(error) as caught:
+        await vonage(**settings).send(content, address, attempt(), notes)
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "reason"),
+    [
+        ("429", TryLater, "status_1"), ("500", Unknown, "http_503"), ("garbage", Unknown, "unreadable_answer"),
+        ("partial", Unknown, "partly_sent"), ("lost", Unknown, "answer_lost"), ("timeout", Unknown, "deadline"),
+    ],
+)  # fmt: skip
+async def test_faults(sandbox, vonage, notes, fault, error, reason):
+    sandbox.fault(fault)
+    with pytest.raises(error, match=reason):
+        await vonage().send(LONG, ADA, attempt(deadline=0.5), notes)
+
+
+async def test_check(vonage):
+    await vonage().check()
+    with pytest.raises(TryLater):
+        await vonage(api_secret="wrong").check()
+
+
+@pytest.mark.parametrize("case", ORACLE["requests"], ids=["text", "unicode"])
+def test_requests_are_those_of_the_sdk(case):
+    given = case["given"]
+    settings = Vonage.Settings(
+        api_key="k", api_secret="s", ttl=given.get("ttl"), entity_id=given.get("entity_id", ""),
+        content_id=given.get("content_id", ""), **{"from": given["from_"]},
+    )  # fmt: skip
+    content = SmsContent(text=given["text"], encoding="ucs2" if given["type"] == "unicode" else "gsm7")
+    form = payload(settings, content, f"+{given['to']}", attempt(), given.get("callback", "x" * 101))
+    wanted = {name: "1" if value is True else str(value) for name, value in case["form"].items()}
+    assert form == wanted
+
+
+@pytest.mark.parametrize("case", ORACLE["signatures"], ids=range(len(ORACLE["signatures"])))
+def test_the_sdk_signs_alike(case):
+    assert sign(case["secret"], case["params"], case["method"]) == case["signature"]
+
+
+def test_published_vectors():
+    params = {"a": "1", "b": "x&y=z", "timestamp": "1535643757"}
+    assert {method: sign("secret", params, method) for method in ("md5hash", "md5", "sha1", "sha256")} == {
+        "md5hash": "a95dd42be72550894c329c82a6bd850a",
+        "md5": "a8bfa38ddb5f7448352d027c214b1b7c",
+        "sha1": "363c65c4c6fe7edcb3624c837f44c80dedb54094",
+        "sha256": "3a970152ae72fd8235d36643ca22297e327d7fd8e041291cc46a0587e5d472e0",
+    }
+
+
+def signed(secret="secret", method="sha256", **params):
+    told = {"timestamp": str(int(NOON.timestamp())), "a": "b", **params}
+    told = {name: value for name, value in told.items() if value is not None}
+    return told | {"sig": sign(secret, told, method)}
+
+
+def test_age_is_checked_both_ways():
+    now = NOON.timestamp()
+    for seconds in (0, 300, -86_000, -86_700):
+        verify(signed(timestamp=str(int(now + seconds))), ["secret"], "sha256", NOON)
+    for stamp in (str(int(now + 301)), str(int(now - 86_701)), None, "", "soon", "9" * 40, "1.5"):
+        with pytest.raises(Forged):
+            verify(signed(timestamp=stamp), ["secret"], "sha256", NOON)
+
+
+@pytest.mark.parametrize(
+    ("params", "secrets", "method"),
+    [
+        (signed(), [], "sha256"), (signed(), [""], "sha256"), (signed(), ["other"], "sha256"), (signed(), ["secret"], "md5"),
+        (signed() | {"a": "c"}, ["secret"], "sha256"), (signed() | {"b": "c"}, ["secret"], "sha256"),
+        (signed() | {"sig": ""}, ["secret"], "sha256"), (signed() | {"sig": "é"}, ["secret"], "sha256"), ({}, ["secret"], "sha256"),
+    ],
+)  # fmt: skip
+def test_everything_else_is_forged(params, secrets, method):
+    with pytest.raises(Forged):
+        verify(params, secrets, method, NOON)
+
+
+@pytest.mark.parametrize(("status", "says"), sorted(ANSWERS.items()))
+def test_every_status_has_its_answer(status, says):
+    body = json.dumps({"message-count": "1", "messages": [{"status": status, "error-text": "t"}]}).encode()
+    with pytest.raises(type(says("x", None))) as error:
+        read(Answer(200, {}, body), HELLO)
+    assert error.value.reason == f"status_{status}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(200, {}, b'{"message-count":"1","messages":[{"status":"99"}]}'), type(refused("x"))),
+        (Answer(200, {}, b'{"message-count":"0","messages":[]}'), Unknown),
+        (Answer(200, {}, b'{"messages":[{"status":"0"}]}'), Unknown),
+        (Answer(200, {}, b'{"messages":[{}]}'), Unknown),
+        (Answer(200, {}, b"[]"), Unknown),
+        (Answer(401, {}, b""), TryLater),
+        (Answer(429, {"retry-after": "3"}, b""), TryLater),
+    ],
+)
+def test_what_no_table_explains(answer, error):
+    with pytest.raises(error):
+        read(answer, HELLO)
+
+
+def test_two_names_for_one_dsn():
+    from omnibus.provider import read_dsn
+
+    provider = Vonage(Vonage.Settings(**read_dsn("vonage://k3y:s3cret@default?from=Acme")[1]), now=FakeClock().now)
+    assert str(provider) == "vonage://k3y@rest.nexmo.com"
+
+
+CASES = sorted((Path(__file__).parent / "webhooks" / "vonage").glob("*.body"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.stem for case in CASES])
+def test_webhook_cases(case):
+    told = json.loads(case.with_suffix(".json").read_text())
+    provider = Vonage(Vonage.Settings(api_key="k", api_secret="s", **{"from": "Acme"}), now=FakeClock().now)
+    made = provider.parse(Request("POST", HOOK, {"content-type": told["content_type"]}, case.read_bytes()))
+    assert [_plain(report) for report in made] == told["reports"]
+
+
+def _plain(report):
+    told = {"id": report.id, "type": report.type, "at": report.at.isoformat(), "data": dict(report.data)}
+    told |= {name: getattr(report, name) for name in ("attempt", "provider_id") if getattr(report, name)}
+    return told | ({"identity": list(report.identity)} if report.identity else {})
+
+
+def test_there_are_cases():
+    assert len(CASES) > 10
