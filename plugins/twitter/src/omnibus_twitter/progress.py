@@ -1,0 +1,89 @@
+"""Write down what is being posted before it leaves, so that a lost answer can be looked up and a thread goes on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+
+from omnibus import Attempt, Keep
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Hold how far one delivery has come.
+
+    Args:
+        texts: what is to be posted, in order.
+        ids: X's ids of those that surely were.
+        since: when the first call of the next text began (ISO 8601), empty before; nothing older can be ours.
+        open: a call left and its answer is not known.
+        after: highest id that X had given us on this timeline before; ours is higher.
+    """
+
+    texts: tuple[str, ...] = field(default=(), repr=False)
+    ids: tuple[str, ...] = ()
+    since: str = ""
+    open: bool = False
+    after: str = "0"
+
+    @property
+    def next(self) -> str | None:
+        """Give the text to post next; None when all are out."""
+        return self.texts[len(self.ids)] if len(self.ids) < len(self.texts) else None
+
+    @property
+    def begun(self) -> datetime:
+        """Give *since* as a time."""
+        return datetime.fromisoformat(self.since)
+
+    def opened(self, at: datetime) -> Progress:
+        """Mark that a call leaves now; an earlier call of the same text keeps its time."""
+        return replace(self, open=True, since=self.since or at.isoformat())
+
+    def closed(self) -> Progress:
+        """Mark that the call surely did nothing, as far as X lets us see."""
+        return replace(self, open=False)
+
+    def done(self, id_: str) -> Progress:
+        """Mark that the next text is out under *id_*."""
+        return replace(self, ids=(*self.ids, id_), open=False, since="", after=max(self.after, id_, key=int))
+
+    def retold(self, texts: tuple[str, ...]) -> Progress:
+        """Take over texts composed anew, as long as nothing of the old ones is out or may be."""
+        if self.ids or self.open or texts == self.texts:
+            return self
+        return replace(self, texts=texts, since="")
+
+
+async def read(keep: Keep, attempt: Attempt) -> Progress | None:
+    """Read the progress of this attempt's delivery; None when nothing ever left."""
+    note = await keep.get(_name(attempt))
+    if not note:
+        return None
+    told = json.loads(note)
+    return Progress(**{**told, "texts": tuple(told["texts"]), "ids": tuple(told["ids"])})
+
+
+async def write(keep: Keep, attempt: Attempt, progress: Progress) -> Progress:
+    """Write it durably; returns it."""
+    await keep.set(_name(attempt), json.dumps(asdict(progress)))
+    if progress.ids:
+        await keep.set(_last(attempt), progress.after)
+    return progress
+
+
+async def begin(keep: Keep, attempt: Attempt, texts: tuple[str, ...]) -> Progress:
+    """Go on where the delivery stands, or start it."""
+    known = await read(keep, attempt)
+    if known is not None:
+        return known.retold(texts)
+    return Progress(texts, after=await keep.get(_last(attempt)) or "0")
+
+
+def _name(attempt: Attempt) -> str:
+    return f"progress {attempt.delivery}"
+
+
+def _last(attempt: Attempt) -> str:
+    return f"last {attempt.customer}"

@@ -1,0 +1,188 @@
+"""The provider against X's sandbox on loopback: every answer, lost ones included."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from omnibus import Absent, Receipt, Refused, TryLater, Unknown, Unreachable
+from omnibus.testing import FakeClock, World
+from omnibus_twitter import X
+from omnibus_twitter.sandbox import KEYS, ME, XSandbox
+
+
+async def test_a_post_arrives_and_its_receipt_names_it(x: X, world: World, keep: Any, make: Any) -> None:
+    content = make.post()
+    receipt = await x.send(content, "", make.attempt(), keep)
+    (entry,) = world.of("twitter")
+    assert (entry.kind, entry.text, entry.to) == ("post", content.text, "")
+    assert receipt == Receipt(
+        entry.id, {"kind": "post", "posts": [entry.id], "url": f"https://x.com/acme/status/{entry.id}"}
+    )
+    assert json.loads((world.folder / "twitter" / f"post-{entry.id}.json").read_text()) == {"text": content.text}
+    assert "ADA7-K2M9-3QXT" in (world.folder / "twitter" / f"post-{entry.id}.html").read_text()
+
+
+async def test_a_direct_message_arrives(x: X, world: World, keep: Any, make: Any) -> None:
+    receipt = await x.send(make.direct(), make.ada, make.attempt(), keep)
+    (entry,) = world.of("twitter")
+    assert (entry.kind, entry.to, entry.text) == ("direct", make.ada, make.direct().text)
+    assert receipt == Receipt(entry.id, {"kind": "direct"})
+
+
+async def test_a_lost_post_is_found_on_the_timeline(
+    x: X, world: World, sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock
+) -> None:
+    sandbox.lost = 1
+    with pytest.raises(Unknown):
+        await x.send(
+            make.post(text="Look & see <this>: acme.shop/cart, https://acme.example/"), "", make.attempt(), keep
+        )
+    clock.advance(timedelta(seconds=30))
+    found = await x.lookup(make.attempt(), "", keep)
+    (entry,) = world.of("twitter")
+    assert isinstance(found, Receipt)
+    assert found.provider_id == entry.id
+
+
+async def test_a_lost_message_is_found_in_the_conversation(
+    x: X, world: World, sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock
+) -> None:
+    await x.send(make.direct(), make.ada, make.attempt(1), keep)
+    sandbox.lost = 1
+    with pytest.raises(Unknown):
+        await x.send(make.direct(), make.ada, make.attempt(2), keep)
+    clock.advance(timedelta(seconds=30))
+    found = await x.lookup(make.attempt(2), make.ada, keep)
+    assert isinstance(found, Receipt)
+    assert found.provider_id == world.of("twitter")[1].id, "the earlier message with the same words is not ours"
+
+
+async def test_what_never_arrived_is_absent_but_not_at_once(x: X, keep: Any, make: Any, clock: FakeClock) -> None:
+    real = x._wire.call
+
+    async def lose(*args: Any, **rest: Any) -> Any:
+        raise Unknown("answer_lost:ReadError") if args[0] == "POST" else AssertionError
+
+    x._wire.call = lose  # type: ignore[method-assign]
+    with pytest.raises(Unknown):
+        await x.send(make.post(), "", make.attempt(), keep)
+    x._wire.call = real  # type: ignore[method-assign]
+    with pytest.raises(TryLater, match="too_early"):
+        await x.lookup(make.attempt(), "", keep)
+    clock.advance(timedelta(seconds=30))
+    assert await x.lookup(make.attempt(), "", keep) == Absent()
+    assert (await x.send(make.post(), "", make.attempt(), keep)).provider_id
+
+
+async def test_duplicate_after_a_lost_answer_is_success(
+    x: X, world: World, sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock
+) -> None:
+    sandbox.lost, sandbox.lag = 1, 60
+    with pytest.raises(Unknown):
+        await x.send(make.post(), "", make.attempt(), keep)
+    clock.advance(timedelta(seconds=30))
+    assert await x.lookup(make.attempt(), "", keep) == Absent(), "the timeline lags: X does not show it yet"
+    with pytest.raises(Unknown, match="duplicate_not_listed"):
+        await x.send(make.post(), "", make.attempt(), keep)
+    sandbox.lag = 0
+    receipt = await x.send(make.post(), "", make.attempt(), keep)
+    assert [each.id for each in world.of("twitter")] == [receipt.provider_id]
+
+
+async def test_duplicate_without_a_lost_answer_is_refused(x: X, keep: Any, make: Any) -> None:
+    await x.send(make.post(), "", make.attempt(1), keep)
+    with pytest.raises(Refused, match="duplicate"):
+        await x.send(make.post(), "", make.attempt(2), keep)
+
+
+async def test_people_who_take_no_messages_are_unreachable(x: X, sandbox: XSandbox, keep: Any, make: Any) -> None:
+    sandbox.closed.add(make.ada)
+    with pytest.raises(Unreachable, match="messages_closed"):
+        await x.send(make.direct(), make.ada, make.attempt(), keep)
+    with pytest.raises(Unreachable, match="no_user_id"):
+        await x.send(make.direct(), "../1", make.attempt(2), keep)
+
+
+async def test_out_of_credits_stops_the_account(x: X, sandbox: XSandbox, keep: Any, make: Any) -> None:
+    sandbox.credits = 0
+    with pytest.raises(TryLater, match="credits_depleted") as told:
+        await x.send(make.post(), "", make.attempt(), keep)
+    assert told.value.account
+    assert told.value.retry_after == 900
+    sandbox.credits = 1
+    assert await x.send(make.post(), "", make.attempt(), keep)
+
+
+async def test_the_limit_in_the_headers_is_kept_by_every_worker(
+    x: X, sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock, world: World
+) -> None:
+    sandbox.limits["direct"] = 2
+    for number in (1, 2):
+        await x.send(make.direct(), make.ada, make.attempt(number), keep)
+    other = make.provider(sandbox, clock)
+    for worker in (x, other):
+        with pytest.raises(TryLater) as told:
+            await worker.send(make.direct(), make.ada, make.attempt(3), keep)
+        assert told.value.retry_after == 900
+    assert await other.send(make.post(), "", make.attempt(4), keep), "posts have a limit of their own"
+    clock.advance(timedelta(seconds=900))
+    assert await other.send(make.direct(), make.ada, make.attempt(3), keep)
+    await other.aclose()
+    assert not [each for each in world.entries if each.refused]
+
+
+@pytest.mark.parametrize("secret", ["consumer_secret", "access_token_secret"])
+async def test_wrong_secrets_stop_the_account(
+    sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock, secret: str
+) -> None:
+    stranger = make.provider(sandbox, clock, **{secret: "wrong"})
+    with pytest.raises(TryLater, match="unauthorized") as told:
+        await stranger.send(make.post(), "", make.attempt(), keep)
+    assert told.value.account
+    await stranger.aclose()
+
+
+async def test_a_thread_goes_on_where_it_broke(
+    x: X, world: World, sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock
+) -> None:
+    content = make.post(text="One")
+    content = type(content)(text="One\n\nTwo\n\nThree", posts=("One", "Two", "Three"))
+    sandbox.limits["post"] = 1
+    with pytest.raises(TryLater, match="rate_limited"):
+        await x.send(content, "", make.attempt(), keep)
+    sandbox.limits["post"], sandbox.lost = 100, 1
+    clock.advance(timedelta(seconds=900))
+    with pytest.raises(Unknown):
+        await x.send(content, "", make.attempt(), keep)
+    clock.advance(timedelta(seconds=30))
+    assert await x.lookup(make.attempt(), "", keep) == Absent(), "two of three are out: the rest goes on"
+    receipt = await x.send(content, "", make.attempt(), keep)
+    posts = world.of("twitter")
+    assert [each.text for each in posts] == ["One", "Two", "Three"]
+    assert [each.data["reply"] for each in posts] == ["", posts[0].id, posts[1].id]
+    assert receipt.details["posts"] == [each.id for each in posts]
+    await x.withdraw(receipt, keep)
+    await x.withdraw(receipt, keep)
+    assert [each.data["post"] for each in world.of("twitter", kind="deletion")] == [each.id for each in reversed(posts)]
+
+
+async def test_check_knows_the_account(x: X, sandbox: XSandbox, make: Any, clock: FakeClock) -> None:
+    await x.check()
+    stranger = make.provider(sandbox, clock, user_id="1")
+    with pytest.raises(Refused, match="user_id"):
+        await stranger.check()
+    await stranger.aclose()
+    with pytest.raises(TryLater, match="closed"):
+        await stranger.check()
+
+
+def test_it_says_who_it_is_without_secrets(x: X) -> None:
+    assert str(x).startswith("x://127.0.0.1:")
+    shown = repr(x) + repr(x.settings)
+    assert not [each for each in KEYS[1:] if each in shown]
+    assert x.account == "acme"
+    assert x.settings.user_id == ME
