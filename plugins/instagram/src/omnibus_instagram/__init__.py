@@ -6,14 +6,15 @@ from omnibus import hookimpl
 from omnibus_instagram.channel import Direct, DirectContent, PostContent, Posts
 from omnibus_instagram.graph import Graph
 from omnibus_instagram.thread import Thread
+from omnibus_instagram.windows import Window
 
-__all__ = ["Direct", "DirectContent", "Graph", "PostContent", "Posts", "Thread"]
+__all__ = ["Direct", "DirectContent", "Graph", "PostContent", "Posts", "Thread", "Window"]
 
 
 @hookimpl
 def omnibus_register(register: Callable[..., None]) -> None:
-    """Bring both channels, the provider and the facet of their windows."""
-    register(Posts, Direct, Graph, Thread)
+    """Bring both channels, the provider, and facet and policy of the windows."""
+    register(Posts, Direct, Graph, Thread, Window)
 
 
 @hookimpl

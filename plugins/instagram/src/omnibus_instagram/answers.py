@@ -19,12 +19,11 @@ from typing import Any, Literal
 from omnibus import OmnibusError, Refused, TryLater, Unknown, Unreachable
 from omnibus.http import Answer, error_for
 
+PAUSE = 300.0  # seconds to stop for when a limit names no time
+
 #: ``later`` nothing was done · ``rate`` as later, by the usage headers · ``account`` as later, and the account pauses ·
 #: ``anew`` as later, with a new container · ``fault`` may have been done if it was the last step · ``lost`` always so
 Word = Literal["later", "rate", "account", "anew", "fault", "lost", "refused", "gone"]
-
-FETCH_AGAIN = 60.0  # seconds; Meta's guide polls a container once a minute
-QUOTA_AGAIN = 3_600.0  # seconds; the publishing quota is a rolling day, so room comes bit by bit
 
 ANSWERS: Mapping[tuple[int, int | None], Word] = {
     # unknown or service error
@@ -84,6 +83,7 @@ PLAIN: Mapping[Word, Callable[[str], OmnibusError]] = {
     "account": partial(TryLater, account=True),
     "anew": lambda reason: TryLater(f"anew:{reason}"),
     "gone": Unreachable,
+    "later": TryLater,  # without a time: only a rate makes the whole account wait
     "lost": Unknown,
     "refused": Refused,
 }
@@ -148,9 +148,7 @@ def error(answer: Answer, *, last: bool) -> OmnibusError:
     if fault.transient and word not in {"rate", "account", "later", "anew", "lost"}:
         word = "fault"
     if word == "rate" or (word is None and answer.status == 429):
-        return TryLater("rate_limited", retry_after=wait(answer) or answer.retry_after)
-    if word == "later":
-        return TryLater(reason, retry_after=QUOTA_AGAIN if reason == "publishing_quota" else FETCH_AGAIN)
+        return TryLater("rate_limited", retry_after=wait(answer) or answer.retry_after or PAUSE)
     return _plain(word, reason, last=last, status=answer.status)
 
 
@@ -165,7 +163,7 @@ def failed(status: str) -> OmnibusError:
     found = re.search(r"\b(2207\d{3})\b", status)
     word = SUBCODES.get(int(found[1])) if found else None
     reason = f"container:{found[1]}" if found else "container:error"
-    return Refused(reason) if word == "refused" else TryLater(f"anew:{reason}", retry_after=FETCH_AGAIN)
+    return Refused(reason) if word == "refused" else TryLater(f"anew:{reason}")
 
 
 def usage(headers: Mapping[str, str]) -> float:

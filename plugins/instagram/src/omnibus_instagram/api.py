@@ -15,10 +15,9 @@ from typing import Any
 
 from omnibus import TryLater, Unknown
 from omnibus.http import Answer, Client
-from omnibus_instagram.answers import error, usage, wait
+from omnibus_instagram.answers import PAUSE, error, usage, wait
 
 FULL = 100.0  # per cent of the hour's allowance: stop
-PAUSE = 300.0  # seconds to stop for when the headers name no time
 
 
 def proof(secret: str, token: str) -> str:

@@ -22,7 +22,6 @@ from omnibus import (
     ChannelSettings,
     Content,
     Context,
-    Conversation,
     Draft,
     Layout,
     Loss,
@@ -91,12 +90,13 @@ class DirectContent(Content):
 
     Args:
         wrote: their last message to us, which the window is reckoned from; None when they never wrote.
-        comment: a comment of theirs that this may answer privately when the window is closed; empty for none.
+        comment: a comment of theirs that this may answer privately when the window is closed; *commented*: when.
         human: a person wrote it, and the account may say so.
     """
 
     wrote: datetime | None = None
     comment: str = ""
+    commented: datetime | None = None
     human: bool = False
     sender: str = ""
 
@@ -140,43 +140,35 @@ class Direct(Channel):
             MessageError: the mandatory facts alone do not fit, or an unknown option.
         """
         human = options(draft.message).human and not draft.message.source  # a message file is no human's message
-        thread = _thread(context)
+        thread = Thread.of(context)
         opening = "" if human or not self._discloses(thread) else f"{self.settings.disclosure}\n\n"
         words = shape(draft, lambda text: size(opening + text) <= DIRECT, block="instagram", where=_place(draft))
         losses = words.losses
         if draft.media:
             losses = (*losses, Loss("image", "a direct message carries text here"))
-        comment = max(thread.comments, key=lambda each: (thread.comments[each], each), default="")
+        comment = thread.newest if self.settings.private_replies else ""
         return DirectContent(
             text=opening + words.text, losses=losses, wrote=thread.wrote, sender=_line(draft.brand.name),
-            comment=comment if self.settings.private_replies else "", human=human and self.settings.human_agent,
+            comment=comment, commented=thread.comments.get(comment), human=human and self.settings.human_agent,
         )  # fmt: skip
 
     def reach(self, context: Context, now: datetime) -> Reach:
         """Tell until when we may write: 24 hours after their last message; longer where the settings allow more."""
-        thread = _thread(context)
+        thread = Thread.of(context)
         ends = [] if thread.wrote is None else [thread.wrote + (HUMAN if self.settings.human_agent else WINDOW)]
-        comment = thread.comment(now)
-        if self.settings.private_replies and comment:
-            ends.append(thread.comments[comment] + COMMENT)
+        if self.settings.private_replies and thread.newest:
+            ends.append(thread.comments[thread.newest] + COMMENT)
         until = max(ends, default=None)
-        if until is None:
-            return Reach(open=False, reason="they never wrote to us on Instagram")
-        if now >= until:
-            days = "7 days" if self.settings.human_agent else "24 h"
-            return Reach(open=False, until=until, reason=f"no message from them in {days}")
-        return Reach(until=until)
+        if until is not None and now < until:
+            return Reach(until=until)
+        days = "7 days" if self.settings.human_agent else "24 h"
+        told = f"no message from them in {days}" if thread.wrote else "they never wrote to us on Instagram"
+        return Reach(open=False, until=until, reason=told)
 
     def _discloses(self, thread: Thread) -> bool:
         if not self.settings.disclosure:
             return False
         return thread.told is None or (thread.wrote is not None and thread.wrote - thread.told > WINDOW)
-
-
-def _thread(context: Context) -> Thread:
-    if Thread.name in context.names:
-        return context[Thread]
-    return Thread(wrote=context[Conversation].heard.get("instagram"))  # without the plugin's facet, e.g. in a test
 
 
 def _guessed(media: tuple[Media, ...]) -> Kind:

@@ -128,7 +128,7 @@ class Graph(Provider):
 
     async def lookup(self, attempt: Attempt, address: str, keep: Keep) -> Receipt | Absent:
         """Ask the container, or the conversation, whether a lost attempt arrived."""
-        if address:
+        if await self._letters.wrote(attempt, keep):
             return await self._letters.lookup(attempt, address, keep)
         return await self._press.lookup(attempt, keep)
 
@@ -157,7 +157,7 @@ class Graph(Provider):
 
     def parse(self, request: Request) -> Sequence[Report | Event]:
         """Read messages, reads, reactions, postbacks, comments and mentions; our own echoes give nothing."""
-        return reports(request.json(), self.account)
+        return reports(request.json(), self.account, self.now())
 
     async def aclose(self) -> None:
         """Close the connections; may be called twice."""

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from omnibus import Event, Report
+from omnibus import Report
 
 MILLISECONDS = 100_000_000_000  # a timestamp above this is in ms; in seconds it would be the year 5138
+
+PUBLIC_KIND = "instagram_public"  # identity kind of an account's followers as a whole
 
 #: field of ``changes`` → our kind of word from outside
 FIELDS: Mapping[str, str] = {"comments": "comment", "live_comments": "live_comment", "mentions": "mention"}
@@ -27,29 +29,33 @@ def signature(secret: str, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def reports(told: Any, account: str) -> Sequence[Report | Event]:
-    """Read a webhook body; what says nothing to us, or is our own echo, gives nothing."""
-    found: list[Report | Event] = []
+def reports(told: Any, account: str, now: datetime) -> list[Report]:
+    """Read a webhook body; what says nothing to us, or is our own echo, gives nothing.
+
+    Args:
+        now: taken for a time that is missing or impossible.
+    """
+    found: list[Report] = []
     for each in told if isinstance(told, list) else [told]:  # some printed examples wrap all in an array
-        if isinstance(each, dict) and each.get("object") in {"instagram", "page"}:
+        if isinstance(each, dict) and _text(each.get("object")) in {"instagram", "page"}:
             for entry in _rows(each.get("entry")):
-                found += _entry(entry, account)
+                found += _entry(entry, account, now)
     return found
 
 
-def _entry(entry: dict[str, Any], account: str) -> Iterator[Report | Event]:
+def _entry(entry: dict[str, Any], account: str, now: datetime) -> Iterator[Report]:
     ours = {account, _text(entry.get("id"))}
     for row in _rows(entry.get("messaging")):
-        yield from _messaging(row, ours)
+        yield from _messaging(row, ours, now)
     changes = _rows(entry.get("changes"))
     for change in changes or ([entry] if "field" in entry else []):  # the login kind decides which
-        made = _change(change, entry, account, ours)
+        made = _change(change, _time(entry.get("time"), now), account, ours)
         if made is not None:
             yield made
 
 
-def _messaging(row: dict[str, Any], ours: set[str]) -> Iterator[Report]:
-    sender, at = _text(_map(row.get("sender")).get("id")), _time(row.get("timestamp"))
+def _messaging(row: dict[str, Any], ours: set[str], now: datetime) -> Iterator[Report]:
+    sender, at = _text(_map(row.get("sender")).get("id")), _time(row.get("timestamp"), now)
     if not sender or sender in ours:
         return
     person = ("instagram", sender)
@@ -93,8 +99,8 @@ def _message(message: dict[str, Any], person: tuple[str, str], at: datetime) -> 
     return Report(mid, "conversation.received", at, identity=person, data=data)
 
 
-def _change(change: dict[str, Any], entry: dict[str, Any], account: str, ours: set[str]) -> Report | Event | None:
-    kind, value, at = FIELDS.get(_text(change.get("field"))), _map(change.get("value")), _time(entry.get("time"))
+def _change(change: dict[str, Any], at: datetime, account: str, ours: set[str]) -> Report | None:
+    kind, value = FIELDS.get(_text(change.get("field"))), _map(change.get("value"))
     author = _map(value.get("from"))
     comment = _text(value.get("id")) or _text(value.get("comment_id"))
     media = _text(_map(value.get("media")).get("id")) or _text(value.get("media_id"))
@@ -104,20 +110,18 @@ def _change(change: dict[str, Any], entry: dict[str, Any], account: str, ours: s
     data = _said(kind, _text(value.get("text"))) | {"comment": comment, "media": media}
     if parent := _text(value.get("parent_id")):
         data["parent"] = parent
-    name = f"{kind}:{comment or media}"
-    if person:
-        return Report(name, "conversation.received", at, identity=("instagram", person), data=data)
-    # a mention does not say who: it is a fact about the account's public
-    return Event(name, "instagram", "conversation.received", at, f"public:instagram:{account}", data)
+    # a mention does not say who: it is a fact about the account's followers, who have an identity of their own kind
+    identity = ("instagram", person) if person else (PUBLIC_KIND, account)
+    return Report(f"{kind}:{comment or media}", "conversation.received", at, identity=identity, data=data)
 
 
 def _said(kind: str, text: str) -> dict[str, Any]:
     return {"channel": "instagram", "kind": kind, "text": text}
 
 
-def _time(stamp: Any) -> datetime:
-    if not isinstance(stamp, int | float) or isinstance(stamp, bool) or not 0 <= stamp < MILLISECONDS * 1_000:
-        return datetime.fromtimestamp(0, UTC)
+def _time(stamp: Any, now: datetime) -> datetime:
+    if not isinstance(stamp, int | float) or isinstance(stamp, bool) or not 0 < stamp < MILLISECONDS * 1_000:
+        return now
     return datetime.fromtimestamp(stamp / 1000 if stamp > MILLISECONDS else stamp, UTC)
 
 
@@ -130,4 +134,5 @@ def _map(value: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    told = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return told.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half an emoji is no text

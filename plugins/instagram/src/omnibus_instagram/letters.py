@@ -16,8 +16,8 @@ from typing import Any
 from omnibus import Absent, Attempt, Keep, Receipt, Refused, Unknown
 from omnibus_instagram.api import Api
 from omnibus_instagram.channel import DirectContent
-from omnibus_instagram.notes import Notes, rows, when
-from omnibus_instagram.thread import HUMAN, WINDOW
+from omnibus_instagram.notes import Notes, ident, rows, when
+from omnibus_instagram.thread import COMMENT, HUMAN, WINDOW
 
 SKEW = timedelta(seconds=60)  # their clock and ours
 LOOKED_AT = "20"  # messages of a conversation; the API shows no more
@@ -40,11 +40,15 @@ class Letters:
         await notes.set("text", digest(content.text))
         await notes.set("since", attempt.started.isoformat())
         told = await self._api.post("me/messages", body, last=True)
-        mid = str(told.get("message_id") or "")
+        mid = ident(told.get("message_id"))
         if not mid:
             raise Unknown("no_message_id")
         comment = body["recipient"].get("comment_id")
         return Receipt(mid, {"comment": comment} if comment else {})
+
+    async def wrote(self, attempt: Attempt, keep: Keep) -> bool:
+        """Tell whether this delivery is a direct message that was about to leave."""
+        return await Notes(keep, attempt.delivery).get("text") is not None
 
     async def lookup(self, attempt: Attempt, address: str, keep: Keep) -> Receipt | Absent:
         """Look through the conversation for our words since the attempt began.
@@ -56,15 +60,17 @@ class Letters:
         mine, since = await notes.get("text"), when(await notes.get("since")) - SKEW
         if mine is None:
             return Absent()  # the note is written before the request leaves
+        if not address:
+            raise Unknown("no_address")  # the identity is gone: nobody to ask about
         threads = await self._api.get("me/conversations", platform="instagram", user_id=address)
         for thread in rows(threads):
             fields = f"messages.limit({LOOKED_AT}){{id,created_time,from,message}}"
-            told = await self._api.get(str(thread.get("id")), fields=fields)
+            told = await self._api.get(ident(thread.get("id")), fields=fields)
             for row in rows(told.get("messages")):
                 author = row.get("from")
                 ours = isinstance(author, dict) and str(author.get("id")) != address
                 if ours and digest(str(row.get("message") or "")) == mine and when(row.get("created_time")) >= since:
-                    return Receipt(str(row.get("id")))
+                    return Receipt(ident(row.get("id")) or None)
         return Absent()
 
 
@@ -80,7 +86,7 @@ def payload(content: DirectContent, address: str, now: datetime) -> dict[str, An
     if content.wrote is not None and content.human and now < content.wrote + HUMAN:
         tag = {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
         return {"recipient": {"id": address}, **tag, "message": message}
-    if content.comment:
+    if content.commented is not None and now < content.commented + COMMENT:
         return {"recipient": {"comment_id": content.comment}, "message": message}
     raise Refused("window_closed")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
-from omnibus import Keep
+from omnibus import Keep, TryLater
 
+_ID = re.compile(r"[A-Za-z0-9_.:=-]{1,400}")
 NEVER = datetime(1970, 1, 2, tzinfo=UTC)
 
 
@@ -26,6 +28,12 @@ class Notes:
         return value
 
 
+def ident(value: Any) -> str:
+    """Read an id that may stand in a path; empty when it is none."""
+    told = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return told if _ID.fullmatch(told) else ""
+
+
 def when(stamp: Any) -> datetime:
     """Read a time as the Graph API writes it, ``2026-11-21T18:00:00+0000``; what is none was long ago."""
     try:
@@ -36,6 +44,12 @@ def when(stamp: Any) -> datetime:
 
 
 def rows(told: Any) -> list[dict[str, Any]]:
-    """Read the ``data`` of an edge; empty when it is none."""
+    """Read the ``data`` of an edge.
+
+    Raises:
+        TryLater: this is no edge, so nothing follows from what is not in it.
+    """
     found = told.get("data") if isinstance(told, dict) else None
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    if not isinstance(found, list):
+        raise TryLater("unreadable_answer")
+    return [each for each in found if isinstance(each, dict)]

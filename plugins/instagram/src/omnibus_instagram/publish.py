@@ -14,13 +14,14 @@ from datetime import timedelta
 from typing import Any
 
 from omnibus import Absent, Attempt, Keep, OmnibusError, Receipt, Refused, TryLater, Unknown
-from omnibus_instagram.answers import FETCH_AGAIN, QUOTA_AGAIN, failed
+from omnibus_instagram.answers import failed
 from omnibus_instagram.api import Api
 from omnibus_instagram.channel import PostContent, video
-from omnibus_instagram.notes import Notes, rows, when
+from omnibus_instagram.notes import Notes, ident, rows, when
 
 Address = Callable[[PostContent, int], Awaitable[str]]  # the public URL of the n-th picture
 
+UNKNOWN_CONTAINER = frozenset({"100/33", "anew:24/2207006"})
 ALIVE = frozenset({"IN_PROGRESS", "FINISHED", "PUBLISHED"})
 
 
@@ -85,7 +86,7 @@ class Press:
             if await self._status(container) == "PUBLISHED":
                 return await self._published(container, notes)
             raise
-        media = str(told.get("id") or "")
+        media = ident(told.get("id"))
         if not media:
             raise Unknown("no_media_id")
         await notes.set("media", media)
@@ -105,7 +106,7 @@ class Press:
         for edge in ("media", "stories"):
             told = await self._api.get(f"{self._account}/{edge}", fields="id,timestamp", limit="10")
             found += rows(told)
-        ours = {str(each.get("id")) for each in found if when(each.get("timestamp")) >= start}
+        ours = {ident(each.get("id")) for each in found if when(each.get("timestamp")) >= start}
         return ours.pop() if len(ours) == 1 else None
 
     async def _permalink(self, media: str) -> str:
@@ -118,13 +119,13 @@ class Press:
     async def _status(self, container: str) -> str:
         try:
             told = await self._api.get(container, fields="status_code,status")
-        except Refused:
-            return "GONE"  # they know no such container any more, so it was never published
-        except TryLater as error:
-            if error.reason.startswith("anew:"):
-                return "GONE"
+        except (Refused, TryLater) as error:
+            if error.reason in UNKNOWN_CONTAINER:
+                return "GONE"  # so it was never published
             raise
-        return str(told.get("status_code") or "")
+        if not isinstance(told.get("status_code"), str):
+            raise TryLater("no_container_status")
+        return str(told["status_code"])
 
     async def _finished(self, container: str) -> None:
         for look in range(self._looks):
@@ -138,13 +139,13 @@ class Press:
                 raise TryLater("anew:expired")
             if look + 1 < self._looks:
                 await asyncio.sleep(self._pause)
-        raise TryLater("container_not_ready", retry_after=FETCH_AGAIN)
+        raise TryLater("container_not_ready")
 
     async def _quota(self) -> None:
         told = await self._api.get(f"{self._account}/content_publishing_limit", fields="quota_usage,config")
         used, total = quota(told)
         if total is not None and used >= total:
-            raise TryLater("publishing_quota", retry_after=QUOTA_AGAIN)
+            raise TryLater("publishing_quota")
 
 
 def payload(content: PostContent, url: str, at: int) -> dict[str, Any]:
@@ -192,6 +193,7 @@ def quota(told: dict[str, Any]) -> tuple[int, int | None]:
 
 
 def _id(told: dict[str, Any]) -> str:
-    if not told.get("id"):
+    made = ident(told.get("id"))
+    if not made:
         raise TryLater("no_container_id")
-    return str(told["id"])
+    return made

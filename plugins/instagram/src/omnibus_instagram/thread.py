@@ -1,4 +1,4 @@
-"""What we may still say to this person on Instagram: the facet of its windows, and the policy that keeps to them."""
+"""What we may still say to this person on Instagram: the facet of its windows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
-from omnibus import Event, Facet
+from omnibus import Context, Conversation, Event, Facet
 
 #: Source: https://developers.facebook.com/docs/instagram-platform/instagram-api-with-instagram-login/messaging-api
 WINDOW = timedelta(hours=24)  # after their last message, for anybody
@@ -53,16 +53,27 @@ class Thread(Facet):
             return replace(self, comments={each: known[each] for each in newest})
         return self if kind in PUBLIC else replace(self, wrote=event.time)
 
-    def comment(self, now: datetime) -> str:
-        """Name the newest comment that may still be answered privately; empty for none."""
-        fresh = [each for each, at in self.comments.items() if now < at + COMMENT]
-        return max(fresh, key=lambda each: (self.comments[each], each), default="")
+    @classmethod
+    def of(cls, context: Context) -> Thread:
+        """Read it from a context, or make it from the conversation where the facet is not registered."""
+        if cls.name in context.names:
+            return context[Thread]
+        return Thread(wrote=context[Conversation].heard.get("instagram"))
+
+    @property
+    def newest(self) -> str:
+        """Name the newest comment not yet answered privately; empty for none."""
+        return max(self.comments, key=lambda each: (self.comments[each], each), default="")
+
+    def open(self, now: datetime) -> bool:
+        """Tell whether they wrote within 24 hours."""
+        return self.wrote is not None and now < self.wrote + WINDOW
 
     def holds(self, premise: str, values: dict[str, Any], now: datetime) -> bool:
         """Judge ``instagram.open``: they wrote within 24 hours."""
         if premise != "open":
             raise KeyError(premise)
-        return self.wrote is not None and now < self.wrote + WINDOW
+        return self.open(now)
 
     @classmethod
     def premises(cls) -> tuple[str, ...]:
