@@ -6,7 +6,7 @@ what waits and takes off what is shown in the same commit, wherever the fact cam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,7 @@ class Timeline:
 
     def __init__(self, store: Store, facets: Mapping[str, type[Facet]], now: Callable[[], datetime]) -> None:
         self.store, self.facets, self.now = store, facets, now
+        self.ring: Callable[[Collection[str]], None] = lambda customers: None
 
     def context(self, loaded: Loaded) -> Context:
         """Wrap what was loaded; nothing is decoded until it is read."""
@@ -99,6 +100,7 @@ class Timeline:
             if not changes:
                 return new
             done = await self.store.put([change for change, _ in changes])
+            self.ring([change.customer for change, _ in changes])
             new += sum(count for count, ok in zip(counts, done, strict=True) if ok)
             waiting = [each for (_, own), ok in zip(changes, done, strict=True) if not ok for each in own]
             if not waiting:

@@ -157,6 +157,7 @@ class Customers:
             change = Change(stays.customer.id, stays.version, (event,), after.bodies(), after.through, now=now)
             guard = Change(gone.customer.id, gone.version)
             if await self.store.merge(gone.customer.id, stays.customer.id, [change, guard]):
+                self.timeline.ring([gone.customer.id, stays.customer.id])
                 return (await self.timeline.read(winner)).customer
         raise Conflict("the context kept moving; try again")
 

@@ -178,6 +178,7 @@ class Journeys:
             loaded = (await self.store.load([run.customer]))[run.customer]
             change = await self.timeline.fold(loaded, self._events(run, moved, new=new))
             if (await self.store.step([Step(moved, None if new else run.revision, change, tuple(walk.wishes))]))[0]:
+                self.timeline.ring([run.customer])
                 return
             if not await self._still(run, new=new):
                 return  # the event or the timer was faster, and did it

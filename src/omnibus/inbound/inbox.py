@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from omnibus.errors import InputError, TryLater
@@ -76,9 +76,26 @@ class Inbox:
         Raises:
             InputError: an unknown type, or data that a facet cannot read; nothing is stored.
         """
+        told, moves = [], dict[str, tuple[Move, ...]]()
         for event in events:
             self.check(event)
-        return await self.timeline.put(events, quiet=quiet)
+            if event.type in STATES and "delivery" in event.data:
+                event = await self._about_delivery(event, moves)  # noqa: PLW2901 - the same fact, told in full
+            told.append(event)
+        return await self.timeline.put(told, quiet=quiet, moves=moves)
+
+    async def _about_delivery(self, event: Event, moves: dict[str, tuple[Move, ...]]) -> Event:
+        """Complete what a page or a till says of a delivery, and move that delivery; only ever the customer's own."""
+        delivery = await self.store.delivery(str(event.data["delivery"]))
+        who = (await self.store.load([event.subject])).get(event.subject)
+        if delivery is None or who is None or delivery.customer != who.customer.id:
+            raise InputError("no such delivery of this customer", where=f"event {event.id}")
+        moves[event.subject] = (*moves.get(event.subject, ()), Move(delivery.id, STATES[event.type]))
+        told = {
+            "message": delivery.message, "topic": delivery.topic, "purpose": delivery.purpose,
+            "audience": delivery.audience, "channel": delivery.channel, "provider": delivery.provider,
+        }  # fmt: skip
+        return replace(event, data={**told, **event.data})
 
     async def take(self, source: str, told: Sequence[Report | Event]) -> int:
         """Store what a webhook of *source* (channel/provider) said; returns how many facts were new.

@@ -45,7 +45,6 @@ class Road:
         window: how far back hand-overs count against the budget.
         redirect: identity kind → address that everything goes to instead (staging).
         deadline: seconds for one hand-over; at most half the lease.
-        stir: called after something was committed, so that sleepers look again.
     """
 
     store: Store
@@ -63,7 +62,6 @@ class Road:
     deadline: float = 20.0
     lease_term: float = 60.0
     ids: Ids = field(default_factory=Ids)
-    stir: Callable[[], None] = lambda: None
 
     def line(self, delivery: Delivery) -> Line | None:
         """Give the line a delivery went by."""
@@ -73,6 +71,11 @@ class Road:
         """Find a configured provider by channel and scheme."""
         line = self.lines.get((channel, audience))
         return next((each for each in line.providers if each.scheme == scheme), None) if line else None
+
+    def ambient(self, delivery: Delivery, channel: str) -> bool:
+        """Tell whether the channel waits for a visit."""
+        line = self.lines.get((channel, delivery.audience))
+        return line is not None and line.channel.capabilities.ambient
 
     def withdrawable(self, delivery: Delivery, channel: str) -> bool:
         """Tell whether the channel can take this off show again."""
@@ -105,9 +108,12 @@ async def settle(
     channel = fields.get("channel") or delivery.channel
     shown = state in SHOWN and road.withdrawable(delivery, channel)
     watched = bool(delivery.premises) and (state in WAITING or shown)
-    if shown and due is None and not fields.get("withdraw"):
-        due = delivery.expires  # a card on show is taken off at its deadline
-    for _ in range(TRIES):
+    if shown and due is None and "withdraw" not in fields and road.ambient(delivery, channel):
+        due = delivery.expires  # a card on show is taken off at its deadline; a post stays
+    for number in range(TRIES):
+        if number:  # stale: somebody was faster, perhaps with these very events
+            known = await road.store.known([(each.source, each.id) for each in events])
+            events = [each for each in events if (each.source, each.id) not in known]
         change = None
         if events:
             loaded = (await road.store.load([delivery.customer]))[delivery.customer]
@@ -117,6 +123,6 @@ async def settle(
             decision=decision, watched=watched, **fields,
         )  # fmt: skip
         if (await road.store.settle([settlement]))[0]:
-            road.stir()
+            road.timeline.ring([delivery.customer])
             return
     raise Conflict("the context kept moving; try again")

@@ -1,0 +1,406 @@
+"""THE HALL where the roads meet: a place to go through, not to work in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from omnibus.bell import Bell
+from omnibus.customers.register import Customers
+from omnibus.errors import Conflict, MessageError, NotFound
+from omnibus.inbound.advance import Journeys
+from omnibus.inbound.inbox import Inbox
+from omnibus.inbound.receive import receive
+from omnibus.model.brand import Brand
+from omnibus.model.content import Content
+from omnibus.model.context import Context
+from omnibus.model.customer import Customer
+from omnibus.model.delivery import SHOWN, WAITING, Delivery, State
+from omnibus.model.event import Event
+from omnibus.model.ids import Ids
+from omnibus.model.message import Message
+from omnibus.model.offer import Redemption
+from omnibus.model.request import Request, Response
+from omnibus.offers.promises import Promises
+from omnibus.outbound import outbox
+from omnibus.outbound.dispatch import Dispatcher
+from omnibus.outbound.judge import Judgement, judge
+from omnibus.outbound.resolve import Lines, resolve
+from omnibus.outbound.road import Road
+from omnibus.plugins import Plugins
+from omnibus.provider import Provider
+from omnibus.settings import Settings
+from omnibus.store import Change, Store, Wish
+from omnibus.timeline import Timeline
+from omnibus.tokens import Tokens
+from omnibus.tracking.links import Links
+from omnibus.writing.messages import Messages
+
+APP = "app"  # the source of events that the embedding app tracks without naming one
+IDLE = 1.0  # seconds of machine time between two looks at an idle store
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Hold what ``build`` put together for one bus."""
+
+    settings: Settings
+    plugins: Plugins
+    store: Store
+    timeline: Timeline
+    customers: Customers
+    inbox: Inbox
+    journeys: Journeys
+    road: Road
+    dispatcher: Dispatcher
+    promises: Promises
+    messages: Messages
+    brand: Brand
+    tokens: Tokens
+    links: Links
+    bell: Bell
+    ids: Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Show what one channel would say to one customer now, and whether it would go."""
+
+    channel: str
+    judgement: Judgement | None
+    content: Content | None
+    error: str = ""
+
+
+class Bus:
+    """Send, publish, track, receive, redeem, withdraw and work; use it as an async context manager."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.customers = parts.customers
+        self.now = parts.timeline.now
+        self._opened = False
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def open(self) -> None:
+        """Open the store and keep the journeys' definitions."""
+        parts = self.parts
+        await parts.store.open()
+        parts.store.stir(parts.journeys.hears)
+        parts.timeline.ring = parts.bell.ring
+        await parts.journeys.define()
+        self._opened = True
+
+    async def aclose(self) -> None:
+        """Finish what is in flight and close; may be called twice."""
+        if not self._opened:
+            return
+        self._opened = False
+        await self.parts.dispatcher.finish()
+        for provider in self.providers.values():
+            await provider.aclose()
+        await self.parts.store.aclose()
+
+    @property
+    def lines(self) -> Lines:
+        """Give the configured channels with who carries them."""
+        return self.parts.road.lines
+
+    @property
+    def providers(self) -> dict[tuple[str, str], Provider]:
+        """Give the configured providers by (channel, scheme)."""
+        return {(name, each.scheme): each for (name, _), line in self.lines.items() for each in line.providers}
+
+    # ---- out
+
+    async def send(
+        self, message: str | Message, to: Customer | str, *, key: str = "", at: datetime | None = None,
+        origin: str = "", **values: Any,
+    ) -> tuple[Delivery, ...]:  # fmt: skip
+        """Store the wish to tell a customer something; who, whether, when, where and what are decided when it leaves.
+
+        Args:
+            message: name of a message file, or a Message.
+            to: a customer, their id, or an identity written ``email:ada@example.com``.
+            key: the same key has the same effect once; with something else under it, Conflict.
+            at: not before this moment (aware).
+            values: what the message's templates and premises may use.
+
+        Returns:
+            The deliveries, durably accepted: one for the chosen channel and one for each ambient one.
+
+        Raises:
+            NotFound: no such message or customer.
+            Conflict: the key was used for something else.
+        """
+        customer = to if isinstance(to, Customer) else await self.customers.get(to)
+        return (
+            await self._accept([self._wish(message, customer.id, values, f"send:{key}" if key else "", at, origin)])
+        )[0]
+
+    async def send_many(
+        self, message: str | Message, to: Iterable[Customer | str], *, key: str = "", **values: Any
+    ) -> AsyncIterator[tuple[Delivery, ...]]:
+        """Send to many, in chunks of one commit each; customers by id or Customer; *key* is made unique per customer."""
+        chunk: list[Wish] = []
+        for each in to:
+            id_ = each.id if isinstance(each, Customer) else each
+            chunk.append(self._wish(message, id_, values, f"send:{key}:{id_}" if key else "", None, ""))
+            if len(chunk) == 100:  # one commit a hundred: the knee of the writer's curve
+                for deliveries in await self._accept(chunk):
+                    yield deliveries
+                chunk = []
+        for deliveries in await self._accept(chunk):
+            yield deliveries
+
+    async def publish(
+        self, message: str, *, via: Sequence[str] = (), key: str = "", at: datetime | None = None, **values: Any
+    ) -> tuple[Delivery, ...]:
+        """Say something to the public of some channels; one delivery per channel."""
+        wishes = self.publishing(message, tuple(via), values, f"publish:{key}" if key else "", at)
+        for wish in wishes:
+            for each in wish.deliveries:
+                await self.parts.store.create([(each.customer, ())], self.now())
+        return tuple(each for deliveries in await self._accept(wishes) for each in deliveries)
+
+    def publishing(
+        self, message: str, via: tuple[str, ...], values: dict[str, Any], key: str, at: datetime | None = None
+    ) -> list[Wish]:
+        """Make the wishes of a publication, one per channel."""
+        found = replace(self.parts.messages.pick(message), audience="public")
+        allowed = via or found.via
+        if not allowed:
+            raise MessageError("no channel to publish on", where=found.source, fix="give `via: [twitter, instagram]`")
+        return [
+            outbox.wish(
+                found, outbox.public_customer(name, self.lines), self.lines, self.parts.ids, now=self.now(),
+                brand=self.parts.brand.name, values=values, key=f"{key}:{name}" if key else "", at=at, channel=name,
+            )
+            for name in allowed
+        ]  # fmt: skip
+
+    def _wish(
+        self, message: str | Message, customer: str, values: dict[str, Any], key: str, at: datetime | None, origin: str
+    ) -> Wish:
+        found = message if isinstance(message, Message) else self.parts.messages.pick(message)
+        return outbox.wish(
+            found, customer, self.lines, self.parts.ids, now=self.now(), brand=self.parts.brand.name, values=values, key=key,
+            origin=origin, at=at, inline=isinstance(message, Message),
+        )  # fmt: skip
+
+    async def _accept(self, wishes: list[Wish]) -> list[tuple[Delivery, ...]]:
+        if not wishes:
+            return []
+        answers = await self.parts.store.accept(wishes)
+        self.parts.bell.ring()
+        done = []
+        for wish, answer in zip(wishes, answers, strict=True):
+            if answer is None:
+                raise Conflict(f"the key `{wish.key}` was used for something else")
+            done.append(answer)
+        return done
+
+    async def withdraw(self, delivery: str, *, reason: str = "withdrawn by the app") -> Delivery:
+        """Take a delivery back: a waiting one is dropped, one on show is taken off where its channel can.
+
+        Raises:
+            NotFound: no such delivery.
+        """
+        found = await self._delivery(delivery)
+        if found.state in SHOWN and self.parts.road.withdrawable(found, found.channel):
+            await self._change(found, withdraw=True)
+        elif found.state in WAITING and found.state not in {State.SENDING, State.UNKNOWN}:
+            await self.parts.store.put([await self._drop(found, reason)])
+        self.parts.bell.ring()
+        return await self._delivery(delivery)
+
+    async def _drop(self, found: Delivery, reason: str) -> Change:
+        from omnibus.outbound.road import fact  # noqa: PLC0415
+        from omnibus.store import Move  # noqa: PLC0415
+
+        loaded = (await self.parts.store.load([found.customer]))[found.customer]
+        event = fact("message.dropped", found, self.now(), f"{found.id}:dropped", {"reason": reason})
+        return await self.parts.timeline.fold(loaded, [event], moves=(Move(found.id, State.DROPPED, reason),))
+
+    async def _change(self, found: Delivery, *, withdraw: bool) -> None:
+        loaded = (await self.parts.store.load([found.customer]))[found.customer]
+        ids = (found.id,) if withdraw else ()
+        await self.parts.store.put([Change(loaded.customer.id, loaded.version, withdraw=ids, now=self.now())])
+
+    # ---- in
+
+    async def track(
+        self, customer: Customer | str, type_: str, data: Mapping[str, Any] | None = None, *, id: str = "",
+        at: datetime | None = None, source: str = APP, quiet: bool = False,
+    ) -> bool:  # fmt: skip
+        """Put a fact on a customer's timeline; their context moves in the same commit, journeys react.
+
+        Args:
+            id: unique within *source*; the same fact told twice changes nothing.
+            quiet: journeys do not hear it (imports of the past).
+
+        Returns:
+            False when it was known.
+
+        Raises:
+            InputError: unknown type or unreadable data; nothing is stored.
+        """
+        who = customer if isinstance(customer, Customer) else await self.customers.get(customer)
+        now = self.now()
+        event = Event(id or self.parts.ids.new(now), source, type_, at or now, who.id, dict(data or {}))
+        return bool(await self.parts.inbox.put([event], quiet=quiet))
+
+    async def receive(self, channel: str, scheme: str, request: Request) -> Response:
+        """Answer a provider's webhook: verified, durable and folded before 2xx."""
+        return await receive(self.parts.inbox, self.providers, channel, scheme, request)
+
+    async def redeem(self, code: str, *, basket: str, customer: str = "", source: str = APP) -> Redemption:
+        """Redeem a code for a basket; exactly one basket wins, whoever races."""
+        return await self.parts.promises.redeem(code, basket=basket, customer=customer, source=source)
+
+    # ---- looking
+
+    async def context(self, customer: Customer | str) -> Context:
+        """Give what every channel knows of this customer now."""
+        who = customer if isinstance(customer, Customer) else await self.customers.get(customer)
+        return await self.parts.timeline.read(who.id)
+
+    async def timeline(self, customer: Customer | str, *, last: int | None = None) -> list[Event]:
+        """List a customer's events, oldest first."""
+        who = customer if isinstance(customer, Customer) else await self.customers.get(customer)
+        loaded = (await self.parts.store.load([who.id]))[who.id]
+        return await self.parts.store.events(loaded.aliases, last=last)
+
+    async def preview(self, message: str | Message, to: Customer | str, **values: Any) -> list[Shown]:
+        """Show what each allowed channel would say to this customer now, and what the policies say; nothing is sent."""
+        who = to if isinstance(to, Customer) else await self.customers.get(to)
+        wish = self._wish(message, who.id, values, "", None, "")
+        shown: list[Shown] = []
+        for delivery in wish.deliveries:
+            cut = [(name, replace(delivery, id="preview", via=(name,))) for name in delivery.via]
+            shown += [await self._preview_one(each, name) for name, each in cut]
+        return shown
+
+    async def _preview_one(self, delivery: Delivery, name: str) -> Shown:
+        road, now = self.parts.road, self.now()
+        line = self.lines.get((name, delivery.audience))
+        if line is None:
+            return Shown(name, None, None, "not enabled")
+        store = self.parts.store
+        loaded = (await store.load([delivery.customer], since=now - road.window))[delivery.customer]
+        context = self.parts.timeline.context(loaded)
+        resolved = resolve(delivery, context, self.lines, now, await store.pauses(now))
+        judgement = judge(delivery, resolved, road.policies, context, road.brand, now)
+        try:
+            profile = context.named("profile")
+            terms = None
+            if delivery.offer:
+                locale, zone = profile.locale or road.brand.locale, profile.zone or road.brand.zone
+                promised = road.promise(delivery.offer, context, locale, zone, now)
+                terms = promised.terms if promised else None
+            _, content = road.composer.compose(delivery, line.channel, context, terms, now)
+        except MessageError as error:
+            return Shown(name, judgement, None, str(error))
+        return Shown(name, judgement, content)
+
+    async def why(self, delivery: str) -> dict[str, Any]:
+        """Tell the whole decision of a delivery: every policy's verdict, the consent that allowed it, route and attempts.
+
+        Raises:
+            NotFound: no such delivery.
+        """
+        found = await self._delivery(delivery)
+        store = self.parts.store
+        return {
+            "delivery": found.id, "message": found.message, "customer": found.customer, "purpose": found.purpose,
+            "state": found.state.value, "reason": found.reason, "accepted": found.accepted, "expires": found.expires,
+            "via": found.via, "channel": found.channel, "provider": found.provider, "flagged": found.flagged,
+            "decisions": [{"at": at, **json.loads(body)} for at, body in await store.decisions(found.id)],
+            "attempts": [
+                {"id": each.id, "number": each.number, "route": f"{each.channel}/{each.provider}", "started": each.started,
+                 "outcome": each.outcome or "open", "reason": each.reason, "points": each.points, "ended": each.ended}
+                for each in await store.attempts(found.id)
+            ],
+        }  # fmt: skip
+
+    async def _delivery(self, id_: str) -> Delivery:
+        found = await self.parts.store.delivery(id_)
+        if found is None:
+            raise NotFound(f"no delivery {id_}", fix="`omnibus timeline CUSTOMER` lists them")
+        return found
+
+    async def audit(self) -> dict[str, int]:
+        """Balance the accounts: accepted = final + waiting, nothing stuck, nothing silent."""
+        return await self.parts.store.audit(self.now())
+
+    async def rebuild(self, customer: str) -> bool:
+        """Fold one customer anew from their events; True when the stored context was byte-identical."""
+        loaded = (await self.parts.store.load([customer]))[customer]
+        events = await self.parts.store.events(loaded.aliases)
+        after = self.parts.timeline.folded(loaded, events)
+        bodies = after.bodies()
+        same = bodies == {name: body for name, body in loaded.bodies.items() if name in self.parts.timeline.facets}
+        if not same:
+            await self.parts.store.rewrite(loaded.customer.id, bodies, after.through)
+        return same
+
+    # ---- working
+
+    async def drain(self) -> int:
+        """Work until nothing is due now: deliveries and journeys; returns how much was done. For tests and virtual time."""
+        done = 0
+        while True:
+            count = await self.parts.dispatcher.drain() + await self.parts.journeys.advance()
+            if not count:
+                return done
+            done += count
+
+    async def next_due(self) -> datetime | None:
+        """Tell when the next delivery or journey step is due."""
+        return await self.parts.store.next_due()
+
+    async def work(self, stop: asyncio.Event | None = None) -> None:
+        """Work until *stop* is set: dispatch what is due, move journeys, rescue what a dead worker held.
+
+        Raises:
+            ConfigError: another process works on this store already.
+        """
+        parts, stop = self.parts, stop or asyncio.Event()
+        await parts.store.take_work()
+        await parts.store.rescue(self.now(), everything=True)
+        renewing = asyncio.create_task(self._renew(stop))
+        try:
+            while not stop.is_set():
+                count = await parts.dispatcher.round() + await parts.journeys.advance()
+                if not count:
+                    await parts.bell.work(await self._pause())
+            await parts.dispatcher.finish()
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+
+    async def _pause(self) -> float:
+        due = await self.next_due()
+        return IDLE if due is None else min(max((due - self.now()).total_seconds(), 0.005), IDLE)
+
+    async def _renew(self, stop: asyncio.Event) -> None:
+        road = self.parts.road
+        while not stop.is_set():
+            await asyncio.sleep(road.lease_term / 3)
+            await road.store.renew(self.parts.dispatcher.lease, road.lease_term)
+            await road.store.rescue(self.now())

@@ -1,0 +1,61 @@
+"""Pages for people: unsubscribing. GET shows, POST acts, so a link scanner never unsubscribes anybody.
+
+Source: RFC 8058 (one-click: POST with ``List-Unsubscribe=One-Click``).
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from starlette.requests import Request as Asked
+from starlette.responses import HTMLResponse, Response
+
+from omnibus.bus import Bus
+from omnibus.errors import Forged, NotFound
+
+SOURCE = "unsubscribe"
+
+
+async def unsubscribe(bus: Bus, asked: Asked) -> Response:
+    """Show the page, or act on it; acting twice is acting once."""
+    try:
+        claims = bus.parts.links.read_opt_out(asked.path_params["token"])
+    except Forged:
+        return _page(
+            bus, "This link is not valid", "<p>It was changed on its way. Please use the one in the message.</p>", 404
+        )
+    if asked.method == "GET":
+        form = (
+            '<form method="post"><p>We will not write to you about this any more.</p>'
+            '<button name="topic" value="one">Stop messages about this</button> '
+            '<button name="topic" value="all">Stop all advertising</button></form>'
+        )
+        return _page(bus, "Unsubscribe", form)
+    everything = b"topic=all" in await asked.body()
+    delivery = await bus.parts.store.delivery(claims["d"])
+    channel = delivery.channel if delivery else ""
+    data = {
+        "channel": "*" if everything else channel or "*", "purpose": "marketing",
+        "topic": "*" if everything else claims["t"], "delivery": claims["d"],
+    }  # fmt: skip
+    id_ = f"{claims['d']}:{'all' if everything else 'topic'}"
+    try:
+        await bus.track(claims["u"], "message.unsubscribed", data, id=id_, source=SOURCE)
+    except NotFound:
+        return _page(bus, "You are not known here any more", "<p>Nothing is sent to you.</p>")
+    return _page(bus, "Done", "<p>You will not hear from us about this again.</p>")
+
+
+def _page(bus: Bus, title: str, body: str, status: int = 200) -> HTMLResponse:
+    brand = bus.parts.brand
+    theme = brand.theme
+    html = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)} · {escape(brand.name)}</title><style>body{{font-family:{escape(theme.font)};"
+        f"background:{escape(theme.background)};color:{escape(theme.text)};max-width:32rem;margin:10vh auto;padding:0 1rem}}"
+        f"button{{background:{escape(theme.primary)};color:{escape(theme.on_primary)};border:0;border-radius:{theme.radius}px;"
+        f"padding:.7rem 1rem;font:inherit;cursor:pointer}}</style><main><p>{escape(brand.name)}</p>"
+        f"<h1>{escape(title)}</h1>{body}</main></html>"
+    )
+    headers = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"}
+    return HTMLResponse(html, status, headers)
