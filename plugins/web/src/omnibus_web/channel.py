@@ -6,11 +6,9 @@ carried as text, never as HTML; links and pictures are http(s) only. The page's 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, get_args
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
@@ -21,7 +19,6 @@ from omnibus import (
     Content,
     Context,
     Draft,
-    Element,
     Layout,
     Loss,
     MessageError,
@@ -29,18 +26,13 @@ from omnibus import (
 )
 from omnibus_web.contrast import colours
 from omnibus_web.preview import card_page
+from omnibus_web.words import Words, clean, fit, http_url
 
 CardKind = Literal["banner", "sidebar", "inbox", "toast"]
 
 #: characters that a person sees at once on each kind of card; our own measure, the medium has none
 ROOM: dict[str, int] = {"toast": 160, "banner": 240, "sidebar": 480, "inbox": 1200}
-HEADLINE_ROOM = 120  # characters; two lines on a phone
 MAX_LENGTH = 2000  # characters of the whole card, link included
-
-_STRUCTURED = frozenset({"headline", "offer", "cta"})  # these have their own place on the card
-_ALWAYS = -1  # rank of the author's own words for this channel
-_PARTS = re.compile(r"\n\s*\n")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class WebSettings(ChannelSettings):
@@ -66,24 +58,14 @@ class CardContent(Content):
     """Hold one card, complete.
 
     Args:
-        body: words below the headline, paragraphs parted by an empty line.
-        offer: what the person gets, e.g. ``15 % off``; *deadline* in words.
-        notes: mandatory facts that stand nowhere else, then the sign-off.
         colours: ``ground ink action on_action``, each pair readable.
         until: when the offer ends (aware); *lasts*: how long after placing it makes sense; the sooner counts.
     """
 
     kind: CardKind
-    headline: str = field(repr=False)
-    body: str = field(default="", repr=False)
-    offer: str = field(default="", repr=False)
-    code: str = field(default="", repr=False)
-    deadline: str = ""
-    label: str = ""
-    url: str = field(default="", repr=False)
+    words: Words
     image: str = ""
     alt: str = ""
-    notes: tuple[str, ...] = field(default=(), repr=False)
     colours: dict[str, str] = field(default_factory=dict)
     brand: str = ""
     locale: str = "en"
@@ -96,10 +78,12 @@ class CardContent(Content):
 
     def card(self) -> dict[str, Any]:
         """Give the card as plain JSON values, as the page draws it."""
+        words = self.words
         return {
-            "kind": self.kind, "headline": self.headline, "body": self.body, "offer": self.offer, "code": self.code,
-            "deadline": self.deadline, "label": self.label, "url": self.url, "image": self.image, "alt": self.alt,
-            "notes": list(self.notes), "colours": dict(self.colours), "brand": self.brand, "locale": self.locale,
+            "kind": self.kind, "headline": words.headline, "body": words.body, "offer": words.offer,
+            "code": words.code, "deadline": words.deadline, "label": words.label, "url": words.url,
+            "image": self.image, "alt": self.alt, "notes": list(words.notes), "colours": dict(self.colours),
+            "brand": self.brand, "locale": self.locale,
         }  # fmt: skip
 
 
@@ -120,21 +104,20 @@ class Web(Channel):
             MessageError: the facts alone are longer than any card, or the link is not http(s).
         """
         kind = kind_of(draft, self.settings.card)
-        made, losses = _fit(draft, kind)
-        if len(_seen(made)) > ROOM[kind]:
+        words, losses = fit(draft, "web", ROOM[kind], f"{kind} card")
+        if len(words.seen) > ROOM[kind]:
             losses.append(Loss(f"{kind} card", "its facts need more room; it goes to the inbox"))
             kind = "inbox"
-        text = _text(made)
-        if len(text) > MAX_LENGTH:
+        if len(words.text) > MAX_LENGTH:
             raise MessageError(
-                f"a web card holds {MAX_LENGTH} characters, this one needs {len(text)}",
+                f"a web card holds {MAX_LENGTH} characters, this one needs {len(words.text)}",
                 where=draft.message.source or draft.message.name, fix="shorten `::: web` or the facts",
             )  # fmt: skip
-        image, alt, lost = _picture(draft)
+        image, alt, lost = picture(draft)
         return CardContent(
-            text=text, losses=(*losses, *lost), kind=kind, image=image, alt=_clean(alt), colours=colours(draft.brand),
-            brand=_clean(draft.brand.name), locale=draft.locale, until=draft.offer.expires if draft.offer else None,
-            lasts=draft.message.expires, **made,
+            text=words.text, losses=(*losses, *lost), kind=kind, words=words, image=image, alt=alt,
+            colours=colours(draft.brand), brand=clean(draft.brand.name), locale=draft.locale,
+            until=draft.offer.expires if draft.offer else None, lasts=draft.message.expires,
         )  # fmt: skip
 
 
@@ -152,97 +135,11 @@ def kind_of(draft: Draft, default: CardKind) -> CardKind:
     return kind
 
 
-def _words(draft: Draft) -> list[Element]:
-    """List the free text: the author's own words for the web replace the paragraphs, sign-off and legal lines stay."""
-    free = [each for each in draft.elements if each.kind not in _STRUCTURED]
-    block = draft.blocks.get("web", "").strip()
-    if block:
-        return [Element("paragraph", block, _ALWAYS), *(each for each in free if each.kind != "paragraph")]
-    if not draft.elements:
-        return [Element("paragraph", each, 1) for each in draft.text.split("\n\n") if each.strip()]
-    return free
-
-
-def _fit(draft: Draft, kind: str) -> tuple[dict[str, Any], list[Loss]]:
-    """Take words by rank while there is room; after the first paragraph that does not fit none follows."""
-    words, kept, losses = _words(draft), list[int](), list[Loss]()
-    full: set[str] = set()
-    for at in sorted(range(len(words)), key=lambda each: (words[each].rank, each)):
-        trial, word = sorted([*kept, at]), words[at]
-        fits = word.kind not in full and len(_seen(_made(draft, [words[each] for each in trial]))) <= ROOM[kind]
-        if fits or word.rank == _ALWAYS:
-            kept = trial
-        else:
-            full.add(word.kind)
-            losses.append(Loss(word.kind, f"no room on a {kind} card"))
-    if len(_clean(draft.headline)) > HEADLINE_ROOM:
-        losses.append(Loss("headline", f"cut at {HEADLINE_ROOM} characters"))
-    return _made(draft, [words[at] for at in kept]), losses
-
-
-def _made(draft: Draft, words: list[Element]) -> dict[str, Any]:
-    """Lay the words out on a card; facts that stand nowhere yet become notes."""
-    offer, cta = draft.offer, draft.cta
-    sentence = next((_clean(each.text) for each in draft.elements if each.kind == "offer"), "")
-    made: dict[str, Any] = {
-        "headline": _cut(_clean(draft.headline or draft.brand.name)),
-        "body": "\n\n".join(_clean(part) for each in words if each.kind == "paragraph" for part in _PARTS.split(each.text)),
-        "offer": sentence or (offer.label if offer else ""), "code": offer.code if offer else "",
-        "deadline": offer.deadline if offer else "", "label": _clean(cta.label) if cta else "",
-        "url": _link(draft, cta.url) if cta else "", "notes": (),
-    }  # fmt: skip
-    standing = _text(made)
-    facts = [fact.text for fact in draft.facts if fact.text not in standing]
-    made["notes"] = (*dict.fromkeys(facts), *(_clean(each.text) for each in words if each.kind != "paragraph"))
-    return made
-
-
-def _seen(made: dict[str, Any]) -> str:
-    """Join what a person reads on the card (the link's address is behind its label)."""
-    return "\n".join([*_lines(made), *([made["label"]] if made["label"] else []), *made["notes"]])
-
-
-def _text(made: dict[str, Any]) -> str:
-    return "\n".join([*_lines(made), *([f"{made['label']}: {made['url']}"] if made["url"] else []), *made["notes"]])
-
-
-def _lines(made: dict[str, Any]) -> list[str]:
-    offer = [made["offer"], *(each for each in (made["code"], made["deadline"]) if each not in made["offer"])]
-    return [each for each in (made["headline"], made["body"], " ".join(filter(None, offer))) if each]
-
-
-def _clean(words: str) -> str:
-    """Make one line of it: no control character travels, whoever typed it."""
-    return " ".join("".join(" " if _CONTROL.match(each) else each for each in words).split())
-
-
-def _cut(words: str) -> str:
-    if len(words) <= HEADLINE_ROOM:
-        return words
-    return words[: HEADLINE_ROOM - 1].rsplit(" ", 1)[0].rstrip() + "…"
-
-
-def _link(draft: Draft, url: str) -> str:
-    if not http_url(url):
-        raise MessageError(
-            "the link of a web card must be http(s)", where=draft.message.source, fix="give cta.url as an https URL"
-        )
-    return url
-
-
-def _picture(draft: Draft) -> tuple[str, str, tuple[Loss, ...]]:
+def picture(draft: Draft) -> tuple[str, str, tuple[Loss, ...]]:
+    """Take the first picture that a page can show: (url, alternative text, what was left out)."""
     if not draft.media:
         return "", "", ()
     first, losses = draft.media[0], [Loss("picture", "a card shows one") for _ in draft.media[1:]]
     if not http_url(first.url):
         return "", "", (Loss("picture", "a page can only show an http(s) URL"), *losses)
-    return first.url, first.alt, tuple(losses)
-
-
-def http_url(url: str) -> bool:
-    """Tell whether a page may link to it: http or https with a host."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    return first.url, clean(first.alt), tuple(losses)

@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from omnibus import InputError
-from omnibus_web.channel import http_url
+from omnibus_web.words import http_url
 
 MAX_BODY = 65_536  # bytes of one request of a page
 MAX_LINES = 100  # lines of a cart
