@@ -92,7 +92,7 @@ class Sms(Channel):
     audience: ClassVar[Literal["person", "public"]] = "person"
     identity: ClassVar[str | None] = "phone"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        max_length=MAX_SEGMENTS, unit="segments", replies=True, reports=("delivered", "replied", "bounced"), points=2
+        max_length=MAX_SEGMENTS, unit="segments", replies=True, reports=("delivered", "opened", "bounced"), points=2
     )
     Settings: ClassVar[type[ChannelSettings]] = SmsSettings
 

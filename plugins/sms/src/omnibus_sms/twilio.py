@@ -44,7 +44,7 @@ class TwilioSettings(HttpCarrierSettings):
     account_sid: str = Field(validation_alias=either("account_sid", "user"))
     auth_token: SecretStr = Field(validation_alias=either("auth_token", "password"))
     previous_auth_token: SecretStr = SecretStr("")
-    api_key: str = ""
+    api_key: SecretStr = SecretStr("")
     api_secret: SecretStr = SecretStr("")
     messaging_service_sid: str = ""
     shared_keys: Mapping[str, SecretStr] = Field(default_factory=dict)
@@ -82,8 +82,10 @@ class Twilio(Provider):
     @cached_property
     def _http(self) -> Client:
         told = self.settings
-        key, secret = (told.api_key, told.api_secret) if told.api_key else (told.account_sid, told.auth_token)
-        return Client(told.base(USUAL), auth=(key, secret.get_secret_value()))
+        key, secret = told.api_key.get_secret_value(), told.api_secret.get_secret_value()
+        return Client(
+            told.base(USUAL), auth=(key, secret) if key else (told.account_sid, told.auth_token.get_secret_value())
+        )
 
     @property
     def _messages(self) -> str:
@@ -121,7 +123,9 @@ class Twilio(Provider):
         params: dict[str, Any] | None = {"To": address, "PageSize": 50}
         for _ in range(PAGES):
             told = read(await self._http.request("GET", url, params=params))
-            page = [row for row in told.get("messages", ()) if isinstance(row, dict)]
+            if not isinstance(told.get("messages"), list):
+                raise Unknown("unreadable_answer")
+            page = [row for row in told["messages"] if isinstance(row, dict)]
             rows += page
             url, params = str(told.get("next_page_uri") or ""), None
             if not url or (page and (created(page[-1]) or start) < start):

@@ -7,6 +7,7 @@ https://developer.vonage.com/messaging/sms/guides/inbound-sms · signature ``von
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -38,7 +39,7 @@ class VonageSettings(HttpCarrierSettings):
         entity_id, content_id: registered ids, for India.
     """
 
-    api_key: str = Field(validation_alias=either("api_key", "user"))
+    api_key: SecretStr = Field(validation_alias=either("api_key", "user"))
     api_secret: SecretStr = Field(validation_alias=either("api_secret", "password"))
     from_: str = Field(alias="from", min_length=1)
     signature_secret: SecretStr = SecretStr("")
@@ -65,13 +66,14 @@ class Vonage(Provider):
 
     @property
     def account(self) -> str:
-        """Name the account by its public key."""
-        return str(self.settings.api_key)
+        """Name the account by a digest of its key."""
+        return hashlib.sha256(self.settings.api_key.get_secret_value().encode()).hexdigest()[:12]
 
     @cached_property
     def _http(self) -> Client:
         return Client(
-            self.settings.base(USUAL), auth=(self.settings.api_key, self.settings.api_secret.get_secret_value())
+            self.settings.base(USUAL),
+            auth=(self.settings.api_key.get_secret_value(), self.settings.api_secret.get_secret_value()),
         )
 
     async def deliver(self, content: SmsContent, address: str, attempt: Attempt, keep: Keep) -> Receipt:  # type: ignore[override]
@@ -143,7 +145,8 @@ def read(answer: Answer, content: SmsContent) -> Receipt:
     """
     if not answer.ok:
         raise error_for(answer)
-    rows = [row for row in body_of(answer).get("messages", ()) if isinstance(row, dict)]
+    told = body_of(answer).get("messages")
+    rows = [row for row in told if isinstance(row, dict)] if isinstance(told, list) else []
     statuses = [str(row.get("status", "")) for row in rows]
     bad = [status for status in statuses if status != "0"]
     if not rows or "" in statuses or len(bad) not in {0, len(rows)}:
