@@ -43,7 +43,7 @@ def reports(body: Any, me: str, now: datetime) -> list[Report]:
 def _reports(body: Any, me: str, now: datetime) -> Iterator[Report]:
     data = body.get("data")
     if isinstance(data, dict):
-        payload = data.get("payload") or {}
+        payload = {**(data.get("payload") or {}), "event_uuid": data.get("event_uuid")}
         read = _EVENTS.get(str(data.get("event_type")))
         yield from read(payload, me, now) if read else ()
     for name, read in _OLD.items():
@@ -112,7 +112,7 @@ def _blocks(payload: Mapping[str, Any], me: str, now: datetime) -> Iterator[Repo
     """Take a block of us as a no; that we block somebody says nothing of what they want."""
     source = _user(payload["source"])
     if source != me:
-        yield _consent(f"block:{source}:{int(now.timestamp())}", source, now, granted=False)
+        yield _consent(f"block:{_uuid(payload['event_uuid'])}", source, now, granted=False)
 
 
 def _user(value: Any) -> str:
@@ -130,6 +130,11 @@ def _id(value: Any) -> str:
     if not (text.isascii() and text.isdigit() and len(text) <= 19):
         raise ValueError("id")
     return text
+
+
+def _uuid(value: Any) -> str:
+    """Read an event's id: a whole number, negative ones too."""
+    return f"{int(str(value))}"
 
 
 def _millis(value: Any) -> datetime:

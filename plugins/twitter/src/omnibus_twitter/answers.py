@@ -7,6 +7,7 @@ codes of v1.1 that v2 still lets through: https://developer.x.com/en/support/x-a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -120,14 +121,15 @@ def _number(headers: Mapping[str, str], name: str) -> float | None:
     return float(told) if told.isdigit() else None
 
 
-def text_at(value: Any, *path: str) -> str:
-    """Read a text deep inside a success body.
+def id_at(answer: Answer, *path: str) -> str:
+    """Read X's numeric id deep inside a success body.
 
     Raises:
-        Unknown: it is not there: X said yes, but not what it did.
+        Unknown: it is not there: X said yes, but not to what.
     """
+    value: Any = answer.json()
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not re.fullmatch("[0-9]{1,19}", value):
         raise Unknown("unreadable_answer")
     return value

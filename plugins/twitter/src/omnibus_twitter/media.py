@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from omnibus import Attempt, Keep, Media, Refused, TryLater, Unknown
+from omnibus import Keep, Media, Refused, TryLater, Unknown
 from omnibus.http import Answer, Client, error_for
-from omnibus_twitter.answers import text_at
+from omnibus_twitter.answers import id_at
 
 CHUNK = 1_048_576  # bytes of one part; X takes up to 5 MB
 MAX_IMAGE = 5_242_880  # bytes of a jpg, png or webp
@@ -23,41 +24,52 @@ MAX_GIF = 15_728_640  # bytes
 MAX_ALT = 1_000  # characters of the alternative text
 #: first bytes → media type, and whether it moves
 _KINDS = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+LIFE = 72_000.0  # seconds for which an uploaded picture is used; X keeps it for a day
 Call = Callable[..., Awaitable[Answer]]
+Fetch = Callable[[str], Awaitable[bytes]]
 
 
-async def attach(
-    pictures: tuple[Media, ...], use: str, call: Call, fetch: Client, attempt: Attempt, keep: Keep
-) -> list[str]:
-    """Upload pictures for *use* (``tweet`` or ``dm``); returns X's ids in order, kept so that no retry uploads again.
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Bring the pictures of one delivery to X, and note their ids, so that no retry uploads them again.
 
-    Raises:
-        TryLater: a picture or X could not be reached now, or X still prepares it; nothing was posted.
-        Refused: a picture does not exist, is no picture, or is too large.
+    Args:
+        call: makes a harmless call of the API.
+        fetch: reads a picture's bytes.
+        now: business time as a unix second.
     """
-    return [
-        await _one(each, f"media {attempt.delivery} {number}", use, call, fetch, keep)
-        for number, each in enumerate(pictures)
-    ]
 
+    call: Call
+    fetch: Fetch
+    keep: Keep
+    now: float
 
-async def _one(picture: Media, note: str, use: str, call: Call, fetch: Client, keep: Keep) -> str:
-    told = json.loads(await keep.get(note) or "{}")
-    if told.get("url") != picture.url:
-        media_id, info = await upload(await load(picture.url, fetch), use, call)
-        if picture.alt:
-            alt = {"id": media_id, "metadata": {"alt_text": {"text": picture.alt[:MAX_ALT]}}}
-            await call("POST", "/2/media/metadata", json=alt)
-        told = {"url": picture.url, "id": media_id, "ready": not info}
-        await keep.set(note, json.dumps(told))
-    elif not told["ready"]:
-        asked = {"command": "STATUS", "media_id": told["id"]}
-        info = _info(await call("GET", "/2/media/upload", params=asked))
-    else:
+    async def ids(self, pictures: Sequence[Media], use: str, delivery: str) -> list[str]:
+        """Give X's ids in order; *use* is ``tweet`` or ``dm``.
+
+        Raises:
+            TryLater: a picture or X could not be reached now, or X still prepares it; nothing was posted.
+            Refused: a picture does not exist, is no picture, or is too large.
+        """
+        return [await self._one(each, f"media {delivery} {number}", use) for number, each in enumerate(pictures)]
+
+    async def _one(self, picture: Media, note: str, use: str) -> str:
+        told = json.loads(await self.keep.get(note) or "{}")
+        if told.get("url") != picture.url or told["at"] + LIFE < self.now:
+            media_id, info = await upload(await self.fetch(picture.url), use, self.call)
+            if picture.alt:
+                alt = {"id": media_id, "metadata": {"alt_text": {"text": picture.alt[:MAX_ALT]}}}
+                await self.call("POST", "/2/media/metadata", json=alt)
+            told = {"url": picture.url, "id": media_id, "ready": not info, "at": self.now}
+            await self.keep.set(note, json.dumps(told))
+        elif not told["ready"]:
+            asked = {"command": "STATUS", "media_id": told["id"]}
+            info = _info(await self.call("GET", "/2/media/upload", params=asked))
+        else:
+            return str(told["id"])
+        _check(info)
+        await self.keep.set(note, json.dumps(told | {"ready": True}))
         return str(told["id"])
-    _check(info)
-    await keep.set(note, json.dumps(told | {"ready": True}))
-    return str(told["id"])
 
 
 async def upload(body: bytes, use: str, call: Call) -> tuple[str, dict[str, Any]]:
@@ -67,7 +79,7 @@ async def upload(body: bytes, use: str, call: Call) -> tuple[str, dict[str, Any]
     if len(body) > (MAX_GIF if media_type == "image/gif" else MAX_IMAGE):
         raise Refused("picture_too_large")
     start = {"media_type": media_type, "total_bytes": len(body), "media_category": category}
-    media_id = text_at((await call("POST", "/2/media/upload/initialize", json=start)).json(), "data", "id")
+    media_id = id_at(await call("POST", "/2/media/upload/initialize", json=start), "data", "id")
     for index in range(0, len(body), CHUNK):
         part = {"media": ("blob", body[index : index + CHUNK], "application/octet-stream")}
         await call(
@@ -113,7 +125,7 @@ def type_of(body: bytes) -> str:
     raise Refused("no_picture")
 
 
-async def load(url: str, fetch: Client, *, local: bool = True) -> bytes:
+async def load(url: str, client: Client, *, local: bool) -> bytes:
     """Read a picture from an http(s) URL or a file; *local* lets it come from this machine's own network.
 
     Raises:
@@ -124,7 +136,7 @@ async def load(url: str, fetch: Client, *, local: bool = True) -> bytes:
     if parts.scheme in {"http", "https"}:
         if not local and (parts.scheme == "http" or _private(parts.hostname or "")):
             raise Refused("picture_address")
-        return await _fetched(url, fetch)
+        return await _fetched(url, client)
     if parts.scheme not in {"", "file"}:
         raise Refused("picture_scheme")
     path = Path(unquote(parts.path) if parts.scheme else url)
@@ -141,9 +153,9 @@ def _private(host: str) -> bool:
         return host == "localhost" or "." not in host
 
 
-async def _fetched(url: str, fetch: Client) -> bytes:
+async def _fetched(url: str, client: Client) -> bytes:
     try:
-        answer = await fetch.request("GET", url)
+        answer = await client.request("GET", url)
     except Unknown as lost:
         if lost.reason == "answer_too_big":
             raise Refused("picture_too_large") from None

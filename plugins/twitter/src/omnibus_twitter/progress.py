@@ -15,6 +15,7 @@ class Progress:
 
     Args:
         texts: what is to be posted, in order.
+        kind: ``post`` or ``direct``.
         ids: X's ids of those that surely were.
         since: when the first call of the next text began (ISO 8601), empty before; nothing older can be ours.
         open: a call left and its answer is not known.
@@ -22,6 +23,7 @@ class Progress:
     """
 
     texts: tuple[str, ...] = field(default=(), repr=False)
+    kind: str = "post"
     ids: tuple[str, ...] = ()
     since: str = ""
     open: bool = False
@@ -69,21 +71,28 @@ async def write(keep: Keep, attempt: Attempt, progress: Progress) -> Progress:
     """Write it durably; returns it."""
     await keep.set(_name(attempt), json.dumps(asdict(progress)))
     if progress.ids:
-        await keep.set(_last(attempt), progress.after)
+        await keep.set(_last(attempt, progress.kind), progress.after)
+    if len(progress.ids) > 1:
+        await keep.set(f"thread {progress.ids[0]}", json.dumps(progress.ids))
     return progress
 
 
-async def begin(keep: Keep, attempt: Attempt, texts: tuple[str, ...]) -> Progress:
+async def begin(keep: Keep, attempt: Attempt, texts: tuple[str, ...], kind: str) -> Progress:
     """Go on where the delivery stands, or start it."""
     known = await read(keep, attempt)
     if known is not None:
         return known.retold(texts)
-    return Progress(texts, after=await keep.get(_last(attempt)) or "0")
+    return Progress(texts, kind, after=await keep.get(_last(attempt, kind)) or "0")
+
+
+async def thread(keep: Keep, first: str) -> list[str]:
+    """List the posts of the thread that begins with *first*; a single post is a thread of one."""
+    return list(json.loads(await keep.get(f"thread {first}") or "[]")) or [first]
 
 
 def _name(attempt: Attempt) -> str:
     return f"progress {attempt.delivery}"
 
 
-def _last(attempt: Attempt) -> str:
-    return f"last {attempt.customer}"
+def _last(attempt: Attempt, kind: str) -> str:
+    return f"last {kind} {attempt.customer}"

@@ -8,28 +8,72 @@ from __future__ import annotations
 import html
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from omnibus import Unknown
+from omnibus import Keep, Unknown
+from omnibus.http import Answer
+from omnibus_twitter.bodies import user_id
 from omnibus_twitter.progress import Progress
 from omnibus_twitter.urls import spans
+from omnibus_twitter.wire import Wire
 
-SKEW = timedelta(seconds=5)  # by which X's clock may be behind ours
+_EVENTS = "GET /2/dm_conversations/with/:id/dm_events"
+_POSTS = "GET /2/users/:id/tweets"
 PAGE = 100  # rows of one page, the most that X gives
 PAGES = 5  # pages that are read before we give up
+_ASK_POSTS = {"tweet.fields": "created_at,author_id,entities,note_tweet", "max_results": str(PAGE)}
+_ASK_EVENTS = {
+    "dm_event.fields": "id,text,created_at,sender_id,entities,event_type", "event_types": "MessageCreate",
+    "max_results": str(PAGE),
+}  # fmt: skip
+SKEW = timedelta(seconds=5)  # by which X's clock may be behind ours
 
 
-def rows(body: Any) -> list[Mapping[str, Any]]:
-    """List the rows of an answer.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Hold what a search gave: the id or an empty text, the rows read, and whether they reach back far enough."""
+
+    id: str
+    rows: list[Mapping[str, Any]]
+    reaches: bool
+
+
+async def search(wire: Wire, me: str, progress: Progress, address: str, keep: Keep) -> Found:
+    """Look for the open text on the own timeline, or among the messages to *address*; reads back to when it began.
+
+    Raises:
+        TryLater, Refused: X does not let us look now.
+        Unknown: its answer is not shaped as documented.
+    """
+    path = f"/2/dm_conversations/with/{user_id(address)}/dm_events" if address else f"/2/users/{me}/tweets"
+    endpoint, params = (_EVENTS, dict(_ASK_EVENTS)) if address else (_POSTS, dict(_ASK_POSTS))
+    read: list[Mapping[str, Any]] = []
+    for _ in range(PAGES):
+        answer = await wire.harmless("GET", path, keep=keep, endpoint=endpoint, params=params)
+        page, more = rows(answer)
+        read += page
+        id_ = ours(read, progress, me)
+        if id_ or covered(read, progress) or not more:
+            return Found(id_, read, reaches=True)
+        params["pagination_token"] = more
+    return Found("", read, reaches=False)
+
+
+def rows(answer: Answer) -> tuple[list[Mapping[str, Any]], str]:
+    """List the rows of an answer, and the token of the next page (empty: none).
 
     Raises:
         Unknown: it is not shaped as documented.
     """
-    found = body.get("data", []) if isinstance(body, dict) else None
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+    body = answer.json()
+    found, meta = (body.get("data", []), body.get("meta", {})) if isinstance(body, dict) else (None, None)
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found) or not isinstance(meta, dict):
         raise Unknown("unreadable_answer")
-    return found
+    if not found and "result_count" not in meta:
+        raise Unknown("unreadable_answer")  # an empty object says nothing, least of all that nothing is there
+    return found, str(meta.get("next_token") or "")
 
 
 def ours(found: Iterable[Mapping[str, Any]], progress: Progress, sender: str) -> str:

@@ -10,6 +10,7 @@ from omnibus import Keep, TryLater, Unknown
 from omnibus.http import Answer, Client
 from omnibus_twitter.answers import error_of
 from omnibus_twitter.budget import Budget
+from omnibus_twitter.media import load
 from omnibus_twitter.oauth import Bearer, signature
 from omnibus_twitter.settings import XSettings
 
@@ -72,14 +73,13 @@ class Wire:
                 self._bearer = Bearer(settings, self._now, self._client)
         return self._client
 
-    @property
-    def fetch(self) -> Client:
-        """Give a client without credentials, for pictures on other hosts."""
+    async def picture(self, url: str) -> bytes:
+        """Read a picture without credentials; from this machine's own network only where the API is there, too."""
         if self._closed:
             raise TryLater("closed")
         if self._fetch is None:
             self._fetch = Client()
-        return self._fetch
+        return await load(url, self._fetch, local=self._settings.url.startswith("http://"))
 
     async def aclose(self) -> None:
         """Close both clients; may be called twice."""
