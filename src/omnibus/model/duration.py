@@ -8,8 +8,8 @@ from datetime import timedelta
 #: unit → seconds, the longest first
 UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
-_WHOLE = re.compile(r"(?:\d+[wdhms])+")
-_PIECE = re.compile(r"(\d+)([wdhms])")
+_WHOLE = re.compile(r"(?:[0-9]+[wdhms])+")
+_PIECE = re.compile(r"([0-9]+)([wdhms])")
 _LONGEST = 3_650 * UNITS["d"]  # ten years: anything longer is a slip of the finger
 
 

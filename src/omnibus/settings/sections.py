@@ -167,7 +167,7 @@ class Policies(Section):
             return None
         if not isinstance(told, str):
             return told if isinstance(told, QuietHours) else _bad_hours()
-        found = re.fullmatch(r"\s*(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d)\s*", told)
+        found = re.fullmatch(r"\s*([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})\s*", told)
         if not found:
             return _bad_hours()
         h1, m1, h2, m2 = map(int, found.groups())

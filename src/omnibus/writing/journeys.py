@@ -26,7 +26,7 @@ STEPS = {
 _EVENT = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*")
 _CORE_NOUNS = frozenset(each.partition(".")[0] for each in EVENT_TYPES)
 _PREMISE = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*")
-_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
 At = tuple[str | int, ...]
 
