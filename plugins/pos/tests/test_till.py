@@ -7,7 +7,7 @@ import pytest
 from omnibus import Orders
 from omnibus.model.offer import Offer
 from omnibus.testing import Entry, FakeClock, FakeDesk, World, sample_attempt, sample_context, sample_draft, serve
-from omnibus_pos import Pos, TillCards, TillScreen
+from omnibus_pos import Loyalty, Pos, TillCards, TillScreen
 from omnibus_pos.counter import endpoints
 from omnibus_pos.sandbox import TillSandbox
 from omnibus_pos.till import Till, TillRefusal
@@ -31,7 +31,7 @@ async def opened(folder, **settings):
     world = World(folder, clock.now)
     tables = await world.start(TillSandbox)
     told = {key: value for key, value in tables["pos"].items() if key != "provider"}
-    desk = FakeDesk(clock=clock, settings=Pos.Settings(**told, **settings), facets=[TillCards], offers=OFFERS)
+    desk = FakeDesk(clock=clock, settings=Pos.Settings(**told, **settings), facets=[TillCards, Loyalty], offers=OFFERS)
     ada = await desk.add(name="Ada Byron", email="ada@example.com", phone="+442079460000", loyalty="L-1")
     cart = {"id": "c-77", "currency": "EUR", "url": "https://acme.example/c/77", "lines": LINES}
     await desk.track(ada.id, "cart.updated", cart, id="c-77", source="web")
@@ -96,7 +96,7 @@ async def test_the_card_says_what_a_clerk_needs(store):
     await store.desk.sent(store.ada.id, "email", "d0")
     found = await store.till.find(phone="+44 20 7946 0000")
     assert found == {
-        "customer": store.ada.id, "name": "A•• B••", "confirmed": False, "prefers": "",
+        "customer": store.ada.id, "name": "A•• B••", "confirmed": False, "prefers": "", "points": None,
         "cart": {
             "id": "c-77", "currency": "EUR", "total": "42.50", "open": True,
             "lines": [{**line, "url": "", "image": ""} for line in LINES],

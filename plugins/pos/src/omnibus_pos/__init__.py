@@ -9,12 +9,14 @@ from omnibus import hookimpl
 from omnibus_pos.cards import TillCard, TillCards
 from omnibus_pos.channel import CardContent, Pos
 from omnibus_pos.counter import endpoints
+from omnibus_pos.loyalty import Loyalty
 from omnibus_pos.printer import Escpos
 from omnibus_pos.receipt import PaperReceipt, ReceiptContent
 from omnibus_pos.screen import TillScreen
+from omnibus_pos.square import Square
 
 __all__ = [
-    "CardContent", "Escpos", "PaperReceipt", "Pos", "ReceiptContent", "TillCard", "TillCards", "TillScreen",
+    "CardContent", "Escpos", "Loyalty", "PaperReceipt", "Pos", "ReceiptContent", "Square", "TillCard", "TillCards", "TillScreen",
     "omnibus_register", "omnibus_sandbox",
 ]  # fmt: skip
 
@@ -22,7 +24,7 @@ __all__ = [
 @hookimpl
 def omnibus_register(register: Callable[..., None]) -> None:
     """Bring two channels, their providers, the cards' facet and the till API."""
-    register(Pos, PaperReceipt, TillScreen, Escpos, TillCards, *endpoints())
+    register(Pos, PaperReceipt, TillScreen, Square, Escpos, TillCards, Loyalty, *endpoints())
 
 
 @hookimpl

@@ -6,12 +6,25 @@ price, code and deadline always stand on it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr
 
-from omnibus import Capabilities, Channel, ChannelSettings, Content, Context, Draft, Layout, Loss, MessageError, Preview
+from omnibus import (
+    Capabilities,
+    Cart,
+    Channel,
+    ChannelSettings,
+    Content,
+    Context,
+    Draft,
+    Layout,
+    Loss,
+    MessageError,
+    Preview,
+)
 from omnibus_pos.paper import clean
 from omnibus_pos.picture import card_picture
 
@@ -19,9 +32,25 @@ MAX_LENGTH = 600  # characters that a clerk reads in a glance
 MAX_HEADLINE = 120  # characters
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Hold one line of the open cart; *price* is one piece's, a decimal text."""
+
+    sku: str
+    name: str
+    quantity: int
+    price: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardContent(Content):
-    """Hold a card as the clerk's screen shows it; *primary* and *on_primary* are brand colours ``#rrggbb``."""
+    """Hold a card as the clerk's screen shows it, and what another point of sale needs to show the same.
+
+    Args:
+        cart: the open cart's lines in *currency*.
+        who: ``email`` and ``phone`` of the person, where known.
+        primary, on_primary: brand colours ``#rrggbb``.
+    """
 
     headline: str = field(default="", repr=False)
     body: str = field(default="", repr=False)
@@ -30,6 +59,10 @@ class CardContent(Content):
     label: str = ""
     deadline: str = ""
     expires: str = ""
+    percent: int = 0
+    cart: tuple[Item, ...] = field(default=(), repr=False)
+    currency: str = ""
+    who: Mapping[str, str] = field(default_factory=dict, repr=False)
     primary: str = "#1f3a5f"
     on_primary: str = "#ffffff"
 
@@ -96,7 +129,8 @@ class Pos(Channel):
             code=clean(offer.code) if offer else "", label=_line(offer.label) if offer else "",
             deadline=_line(offer.deadline) if offer else "",
             expires=offer.expires.isoformat() if offer and offer.expires else "",
-            primary=theme.primary, on_primary=theme.on_primary,
+            percent=offer.percent if offer else 0, cart=_items(context), currency=context[Cart].currency,
+            who=_who(context), primary=theme.primary, on_primary=theme.on_primary,
         )  # fmt: skip
 
 
@@ -125,6 +159,16 @@ def _joined(pieces: list[str], facts: list[str], above: str = "") -> str:
     text = "\n\n".join(pieces)
     missing = [fact for fact in dict.fromkeys(facts) if fact not in text and fact not in above]
     return "\n".join(filter(None, (text, *missing)))
+
+
+def _items(context: Context) -> tuple[Item, ...]:
+    return tuple(Item(_line(line.sku), _line(line.name), line.quantity, line.price) for line in context[Cart].lines)
+
+
+def _who(context: Context) -> dict[str, str]:
+    """Give the first email address and phone number, verified ones before others."""
+    known = {kind: context.customer.reached_by(kind) for kind in ("email", "phone")}
+    return {kind: found[0].value for kind, found in known.items() if found}
 
 
 def _line(text: str) -> str:
