@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -27,6 +28,7 @@ def signature(settings: Any, now: Callable[[], datetime]) -> Callable[[Any], Any
 
     X signs neither JSON nor multipart bodies; handed a body, oauthlib would add ``oauth_body_hash`` and X would refuse.
     """
+    logging.getLogger("oauthlib.oauth1.rfc5849").addFilter(_quiet)
 
     def sign(request: Any) -> Any:
         signer = Signer(
@@ -38,6 +40,11 @@ def signature(settings: Any, now: Callable[[], datetime]) -> Callable[[Any], Any
         return request
 
     return sign
+
+
+def _quiet(record: logging.LogRecord) -> bool:
+    """Keep oauthlib from writing tokens, ids and signatures to the log: it does so at level DEBUG."""
+    return record.levelno > logging.DEBUG
 
 
 @dataclass(frozen=True, slots=True)
