@@ -98,7 +98,7 @@ def build(
     types = frozenset(each for facet in registry.facets.values() for each in facet.hears if not each.endswith("*"))
     inbox = Inbox(timeline, ids, recogniser.identity, types)
 
-    def wish(name: str, customer: str, values: dict[str, Any], key_: str) -> Any:
+    def wish(name: str, customer: str, values: dict[str, Any], key_: str, at: datetime | None) -> Any:
         message = messages.pick(name)
         return outbox.wish(
             message,
@@ -110,6 +110,7 @@ def build(
             values=values,
             key=key_,
             origin=key_.rpartition(":")[0],
+            at=at,
         )
 
     known = _premises(registry)

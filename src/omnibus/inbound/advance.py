@@ -25,7 +25,7 @@ from omnibus.timeline import TRIES, Timeline, holds
 SOURCE = "omnibus"
 BATCH = 200
 
-Wishing = Callable[[str, str, dict[str, Any], str], Wish]
+Wishing = Callable[[str, str, dict[str, Any], str, datetime | None], Wish]
 Publishing = Callable[[str, tuple[str, ...], dict[str, Any], str], list[Wish]]
 
 
@@ -45,7 +45,7 @@ class Journeys:
 
     Args:
         journeys: the definitions that new runs enter.
-        wish: (message, customer, values, key) → what the outbox takes.
+        wish: (message, customer, values, key, not before) → what the outbox takes.
         publish: (message, via, values, key) → the same for the public.
     """
 
@@ -140,8 +140,9 @@ class Journeys:
         while walk.node:
             step, key = journey.step(walk.node), f"journey:{run.id}:{walk.node}"
             match step:
-                case Send(message, values):
-                    walk.wishes.append(self.wish(message, run.customer, fill(values, names), key))
+                case Send(message, values, delay):
+                    at = now + delay if delay else None
+                    walk.wishes.append(self.wish(message, run.customer, fill(values, names), key, at))
                 case Publish(message, via):
                     walk.wishes += self.publish(message, via, {}, key)
                 case Wait():

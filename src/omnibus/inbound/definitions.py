@@ -46,7 +46,7 @@ def _read_steps(told: list[dict[str, Any]]) -> tuple[Step, ...]:
         for arm in ("then", "else_"):
             if arm in fields:
                 fields[arm] = _read_steps(fields[arm])
-        for name in ("duration", "timeout"):
+        for name in ("duration", "timeout", "delay"):
             if fields.get(name) is not None:
                 fields[name] = timedelta(seconds=fields[name])
         if fields.get("until") is not None:

@@ -32,10 +32,15 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a message; a value ``{{ event.id }}`` is looked up when the step is reached, others stand as they are."""
+    """Send a message; a value ``{{ event.id }}`` is looked up when the step is reached, others stand as they are.
+
+    Args:
+        delay: how long it waits in the outbox, where a premise that breaks ends it; the run goes on at once.
+    """
 
     message: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    delay: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,10 +203,11 @@ class Dispatcher:
         change = Change(loaded.customer.id, loaded.version)
         if promised is not None and promised.event is not None:
             change = await road.timeline.fold(loaded, [promised.event])
+        limits = road.limits(delivery, route, now)  # only what they bind is spent: a receipt costs nobody a reminder
         wish = Try(
             id_, delivery.id, delivery.lease, number, route.channel, route.provider,
-            route.identity.ref if route.identity else "", route.points, now, change,
-            () if again else road.limits(delivery, route, now), (promised.code,) if promised else (),
+            route.identity.ref if route.identity else "", route.points if limits else 0, now, change,
+            () if again else limits, (promised.code,) if promised else (),
             json.dumps(judgement.shown()),
         )  # fmt: skip
         address = road.redirect.get(route.identity.kind, route.identity.value) if route.identity else ""

@@ -19,7 +19,7 @@ from omnibus.writing.marked import Marked, read_yaml
 KEYS = ("name", "version", "trigger", "goal", "once", "key", "steps")
 #: step kind → the keys that may stand beside it
 STEPS = {
-    "send": ("values",), "publish": ("via",), "wait": (), "wait_for": ("timeout", "then", "else"),
+    "send": ("values", "in"), "publish": ("via",), "wait": (), "wait_for": ("timeout", "then", "else"),
     "branch": ("then", "else"), "exit": (),
 }  # fmt: skip
 
@@ -150,7 +150,8 @@ def _send(marked: Marked, step: Mapping[str, Any], at: At) -> Step:
     values = step.get("values") or {}
     if not isinstance(values, dict):
         raise marked.wrong("`values` must be a table", *at, "values", fix='values: { order: "{{ event.id }}" }')
-    return Send(_word(marked, step["send"], (*at, "send"), "a message"), values)
+    delay = _duration(marked, step["in"], (*at, "in"), "in") if "in" in step else None
+    return Send(_word(marked, step["send"], (*at, "send"), "a message"), values, delay)
 
 
 def _publish(marked: Marked, step: Mapping[str, Any], at: At) -> Step:
