@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnibus.model.duration import read_duration, write_duration
@@ -32,6 +32,7 @@ def test_too_long():
         read_duration("99999999999999999999d")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 3_650 * 86_400))
 def test_written_and_read_again(seconds):
     length = timedelta(seconds=seconds)

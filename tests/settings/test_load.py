@@ -183,7 +183,7 @@ def test_a_channel_gets_its_secrets(read, tmp_path):
 
 
 SAID = {
-    '[omnibus]\nstroe = 1': "omnibus.toml [omnibus]: unknown key `stroe`; did you mean `store`?",
+    "[omnibus]\nstroe = 1": "omnibus.toml [omnibus]: unknown key `stroe`; did you mean `store`?",
     "[polcy]": "omnibus.toml: unknown section [polcy]; did you mean [policy]?",
     "[server]\nport = 'geheim'": "omnibus.toml [server]: `port` must be a whole number",
     "[server]\nport = 70000": "omnibus.toml [server]: `port` must be at most 65535",

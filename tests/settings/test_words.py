@@ -28,8 +28,7 @@ class Fax(ProviderSettings):
 KNOWN = [field.alias or name for name, field in Fax.model_fields.items()]
 
 SAID = [
-    ({"tokn": "geheim"}, "`token` is missing in [channels.fax]; add `token = …` there\n"
-                         "unknown key `tokn` in [channels.fax]; did you mean `token`?"),
+    ({"tokn": "geheim"}, "`token` is missing in [channels.fax]; add `token = …` there\nunknown key `tokn` in [channels.fax]; did you mean `token`?"),
     ({"token": "geheim", "zz": 1}, "unknown key `zz` in [channels.fax]; known are from, mode, port, senders, token"),
     ({"token": 5}, "`token` in [channels.fax] must be text"),
     ({"token": "geheim", "port": "geheim"}, "`port` in [channels.fax] must be a whole number"),

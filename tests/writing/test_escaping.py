@@ -3,7 +3,8 @@
 import re
 from datetime import UTC, datetime
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -72,6 +73,7 @@ def words(markdown: str, reader: MarkdownIt) -> str:
     return "".join(each.content for each in tokens if each.type == "text")
 
 
+@settings(deadline=None)
 @given(HOSTILE, st.sampled_from(TEMPLATES))
 def test_a_value_never_changes_how_markdown_is_read(value, template):
     made = draft(Message("m", body=template), value)
@@ -87,12 +89,14 @@ def test_a_value_never_changes_how_markdown_is_read(value, template):
     assert made.text == plain.text.replace("plain", clean(value))
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_a_value_in_a_block_stays_one_line(value):
     made = draft(Message("m", body="x", blocks={"sms": "Hi {{ v }}:\nbye"}), value)
     assert made.blocks["sms"] == f"Hi {clean(value)}:\nbye"
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_a_value_in_the_headline_stays_one_line(value):
     made = draft(Message("m", headline="Hi {{ v }}!", body="x"), value)
@@ -102,12 +106,14 @@ def test_a_value_in_the_headline_stays_one_line(value):
     )
 
 
+@settings(deadline=None)
 @given(HOSTILE, st.sampled_from(NAMED))
 def test_a_name_holds_nothing_that_readers_make_a_link_of(value, template):
     made = draft(Message("m", body=template), value)
     assert not re.search(r"://|@|\bwww\.\w|\w\.\w\w", made.text)
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_a_link_s_target_is_the_value_or_nothing(value):
     made = draft(Message("m", body="[Go]({{ v }})"), "https://acme.example/?q=" + clean(value).replace(" ", "+"))
@@ -117,6 +123,7 @@ def test_a_link_s_target_is_the_value_or_nothing(value):
     assert made.text == "Go: https://acme.example/?q=" + clean(value).replace(" ", "+")
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(
         ["javascript:alert(1)", "data:text/html,x", "vbscript:x", "//evil.example", " JaVaScRiPt:x", "file:///etc"]
@@ -126,6 +133,7 @@ def test_a_link_leads_to_the_web_only(target):
     assert draft(Message("m", body="[Go]({{ v }})"), target).text == "Go"
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_a_value_is_never_a_template(value):
     assert "{{ cart.total }}" in draft(Message("m", body="{{ v }}"), "{{ cart.total }}" + value).text
@@ -134,3 +142,16 @@ def test_a_value_is_never_a_template(value):
 def test_a_name_reads_as_before():
     for name in ("Ada", "J. R. R. Tolkien", "O'Neill", "Anne-Marie", "Dr. No", "José", "李小龍"):
         assert draft(Message("m", body="{{ customer.name }}"), name).text == name
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("  a \t\r\n b\u2028c\u00a0d ", "a b c d"),
+        ("a\u202eb\u2066c\u2069d", "abcd"),
+        ("a\x00b\x1b[0mc\x9fd\ud800e\ue000f\uffff", "ab[0mcdef"),
+        ("e\u0301 \u200fא👩\u200d🚀", "e\u0301 \u200fא👩\u200d🚀"),
+    ],
+)
+def test_clean(told, kept):
+    assert clean(told) == kept
