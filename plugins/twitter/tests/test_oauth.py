@@ -1,0 +1,137 @@
+"""Who calls: published OAuth 1.0a vectors, X's own check in the sandbox, and OAuth 2 tokens that rotate."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote, unquote
+
+import pytest
+from oauthlib.oauth1 import Client as Signer
+
+from omnibus import Request, TryLater
+from omnibus.testing import FakeClock, World
+from omnibus_twitter import X
+from omnibus_twitter.oauth import signature
+from omnibus_twitter.sandbox import XSandbox
+from omnibus_twitter.sandbox_rules import signed
+
+NONCE, STAMP = "kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg", "1318622958"
+KEYS = (
+    "xvz1evFS4wEEPTGEFPHBog", "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw",
+    "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb", "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE",
+)  # fmt: skip
+FORM = b"status=Hello%20Ladies%20%2B%20Gentlemen%2C%20a%20signed%20OAuth%20request%21"
+NOW = datetime.fromtimestamp(int(STAMP)).astimezone()
+
+
+def header(url: str, mac: str) -> dict[str, str]:
+    told = {
+        "oauth_consumer_key": KEYS[0], "oauth_nonce": NONCE, "oauth_signature": mac, "oauth_signature_method": "HMAC-SHA1",
+        "oauth_timestamp": STAMP, "oauth_token": KEYS[2], "oauth_version": "1.0",
+    }  # fmt: skip
+    return {"authorization": "OAuth " + ", ".join(f'{name}="{quote(value, safe="~")}"' for name, value in told.items())}
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "mac"),
+    [
+        ("https://api.x.com/1.1/statuses/update.json?include_entities=true", FORM, "Ls93hJiZbQ3akF3HF3x1Bz8/zU4="),
+        (
+            "https://api.twitter.com/1.1/statuses/update.json?include_entities=true",
+            FORM,
+            "hCtSmYh+iHYCEqBWrE7C7hYmtUk=",
+        ),
+        ("https://api.x.com/2/tweets", b'{"text":"x"}', "lr+tV/DKclEvXKVjG6tgaSSLV0k="),
+    ],
+)
+def test_the_sandbox_accepts_the_published_vectors_and_nothing_else(url: str, body: bytes, mac: str) -> None:
+    kind = "application/json" if body.startswith(b"{") else "application/x-www-form-urlencoded"
+    request = Request("POST", url, {**header(url, mac), "content-type": kind}, body)
+    assert signed(request, KEYS, NOW, set())
+    nonces: set[str] = set()
+    assert signed(request, KEYS, NOW, nonces)
+    assert not signed(request, KEYS, NOW, nonces), "a nonce is good once"
+    for place in (1, 3):
+        wrong = [*KEYS]
+        wrong[place] += "x"
+        assert not signed(request, tuple(wrong), NOW, set())  # type: ignore[arg-type]
+    assert not signed(Request("PUT", url, request.headers, body), KEYS, NOW, set())
+    assert not signed(Request("POST", f"{url}?x=1", request.headers, body), KEYS, NOW, set())
+    assert not signed(request, KEYS, NOW.replace(year=2026), set()), "stale"
+    assert not signed(Request("POST", url, {"content-type": kind}, body), KEYS, NOW, set())
+
+
+def test_our_signature_is_the_published_one(monkeypatch: pytest.MonkeyPatch, make: Any) -> None:
+    monkeypatch.setattr("oauthlib.oauth1.rfc5849.generate_nonce", lambda: NONCE)
+    settings = X.Settings.model_validate(
+        dict(zip(("consumer_key", "consumer_secret", "access_token", "access_token_secret"), KEYS, strict=True))
+        | {"user_id": "1"}
+    )
+    request = SimpleNamespace(url="https://api.x.com/2/tweets", method="POST", headers={}, content=b'{"text":"x"}')
+    told = signature(settings, lambda: NOW)(request).headers["authorization"]
+    assert unquote(told.rpartition('oauth_signature="')[2].rstrip('"')) == "lr+tV/DKclEvXKVjG6tgaSSLV0k="
+    assert "body_hash" not in told
+
+
+def test_both_implementations_agree_on_odd_urls() -> None:
+    """oauthlib signs, the sandbox's hand-written check verifies."""
+    for query in (
+        "",
+        "?a=b&a=a",
+        "?x=%C3%A9%20~-._",
+        "?empty=",
+        "?start_time=2026-11-21T12%3A00%3A00Z&tweet.fields=created_at,text",
+    ):
+        url = f"https://API.x.com/2/users/1/tweets{query}"
+        signer = Signer(KEYS[0], KEYS[1], KEYS[2], KEYS[3], timestamp=STAMP)
+        _, headers, _ = signer.sign(url, http_method="GET")
+        assert signed(Request("GET", url, {"authorization": headers["Authorization"]}), KEYS, NOW, set()), url
+
+
+async def test_tokens_of_oauth2_are_renewed_and_kept(
+    sandbox: XSandbox, world: World, keep: Any, make: Any, clock: FakeClock
+) -> None:
+    first = sandbox.rotate().copy()
+    changes = {
+        "access_token": "ended", "access_token_secret": "", "refresh_token": first["refresh"], "client_id": "app",
+        "client_secret": "app-secret",
+    }  # fmt: skip
+    x = make.provider(sandbox, clock, **changes)
+    assert await x.send(make.post(), "", make.attempt(), keep), "401, renewed, and sent once"
+    kept = json.loads(keep.kept["oauth2"])
+    assert (kept["access"], kept["refresh"]) == (sandbox.tokens["access"], sandbox.tokens["refresh"])
+    assert kept["refresh"] != first["refresh"]
+    assert len(world.of("twitter")) == 1
+    other = make.provider(sandbox, clock, **changes)
+    assert await other.send(make.post(text="Again"), "", make.attempt(2), keep), "another worker reads the kept pair"
+    kept = json.loads(keep.kept["oauth2"])
+    clock.set(datetime.fromtimestamp(kept["ends"] - 30, clock.now().tzinfo))
+    assert await x.send(make.post(text="Later"), "", make.attempt(3), keep)
+    assert json.loads(keep.kept["oauth2"])["access"] != kept["access"], "renewed before its end"
+    await x.aclose()
+    await other.aclose()
+
+
+async def test_a_refused_refresh_token_stops_the_account(
+    sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock
+) -> None:
+    sandbox.rotate()
+    x = make.provider(
+        sandbox, clock, access_token="ended", access_token_secret="", refresh_token="stolen", client_id="app"
+    )
+    with pytest.raises(TryLater, match="token_refused") as told:
+        await x.send(make.post(), "", make.attempt(), keep)
+    assert told.value.account
+    await x.aclose()
+
+
+async def test_without_a_refresh_token_401_stops_the_account(
+    sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock
+) -> None:
+    x = make.provider(sandbox, clock, access_token="ended", access_token_secret="")
+    with pytest.raises(TryLater, match="unauthorized"):
+        await x.send(make.post(), "", make.attempt(), keep)
+    await x.aclose()
