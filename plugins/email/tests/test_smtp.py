@@ -342,7 +342,7 @@ async def test_no_secret_configured_shuts_it_too(table, clock) -> None:
 
 
 async def test_two_secrets_live_while_one_is_replaced(table, clock) -> None:
-    smtp = provider(table, clock, hook_secret="old", hook_secret_next="new")
+    smtp = provider(table, clock, hook_secret="old", previous_hook_secret="new")
     for secret in ("old", "new"):
         smtp.verify(Request("POST", "https://t.example/x", {"x-hook-secret": secret}))
 
@@ -374,7 +374,7 @@ async def test_a_bounce_comes_back_to_its_attempt(world, smtp, clock, keep, monk
     await smtp.send(content(), "bounce@example.com", attempt, keep)
     (report,) = await told(world, smtp, clock, monkeypatch)
     assert (report.type, report.attempt, report.identity) == ("message.bounced", attempt.id, None)
-    assert report.data == {"channel": "email", "hard": True, "reason": "5.1.1"}
+    assert report.data == {"hard": True, "reason": "5.1.1"}
 
 
 async def test_a_complaint_comes_back_to_its_mail(world, smtp, clock, keep, monkeypatch) -> None:
@@ -382,7 +382,7 @@ async def test_a_complaint_comes_back_to_its_mail(world, smtp, clock, keep, monk
     await smtp.send(content(), "complain@example.com", attempt, keep)
     (report,) = await told(world, smtp, clock, monkeypatch)
     assert (report.type, report.provider_id) == ("message.complained", f"om.{attempt.delivery}@acme.example")
-    assert report.data == {"channel": "email", "reason": "abuse"}
+    assert report.data == {"reason": "abuse"}
 
 
 async def test_a_person_answers_and_writes(world, smtp, clock, keep, monkeypatch) -> None:

@@ -6,15 +6,33 @@ from typing import Any
 
 from omnibus import hookimpl
 from omnibus_email.channel import Attachment, Email, EmailContent
+from omnibus_email.mailgun import Mailgun
+from omnibus_email.postmark import Postmark
+from omnibus_email.resend import Resend
+from omnibus_email.sendgrid import Sendgrid
+from omnibus_email.ses import Ses
 from omnibus_email.smtp import Smtp, Smtps
 
-__all__ = ["Attachment", "Email", "EmailContent", "Smtp", "Smtps", "omnibus_register", "omnibus_sandbox"]
+__all__ = [
+    "Attachment",
+    "Email",
+    "EmailContent",
+    "Mailgun",
+    "Postmark",
+    "Resend",
+    "Sendgrid",
+    "Ses",
+    "Smtp",
+    "Smtps",
+    "omnibus_register",
+    "omnibus_sandbox",
+]
 
 
 @hookimpl
 def omnibus_register(register: Any) -> None:
     """Bring the channel and its providers."""
-    register(Email, Smtp, Smtps)
+    register(Email, Smtp, Smtps, Ses, Sendgrid, Postmark, Mailgun, Resend)
 
 
 @hookimpl

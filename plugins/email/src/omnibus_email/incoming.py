@@ -18,6 +18,8 @@ from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
 from typing import Any
 
+from flufl.bounce import all_failures
+
 from omnibus import InputError, Report, Unreachable
 from omnibus_email.answers import fault
 from omnibus_email.reply import spoken
@@ -67,6 +69,8 @@ def read(raw: bytes, mine: Mine, now: datetime) -> list[Report]:
         return list(_bounces(mail, mine, name, at))
     if kind == ("multipart/report", "feedback-report"):
         return list(_complaints(mail, mine, name, at))
+    if _machine(mail):
+        return list(_free_form(mail, raw, mine, name, at))
     return list(_words(mail, mine, name, at))
 
 
@@ -124,14 +128,19 @@ def _about(mail: Message, mine: Mine, envelope: str = "") -> dict[str, Any]:
     for part in _parts(mail, "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers"):
         held = part.get_payload()
         inner = held[0] if isinstance(held, list) and held else _parsed(_bytes(part) or b"X: \n")
-        ours = _ours(_text(inner, "message-id") if isinstance(inner, Message) else "", mine)
-        if ours:
-            return {"provider_id": ours[0]}
+        if isinstance(inner, Message) and (ours := _ours(f"{inner['message-id']} {inner['references']}", mine)):
+            return ours
     return {}
 
 
-def _ours(text: str, mine: Mine) -> list[str]:
-    return [each for each in _IDS.findall(text) if each.startswith("om.") and each.endswith(f"@{mine.domain}")]
+def _ours(text: str, mine: Mine) -> dict[str, Any]:
+    """Find the last id that we made: of an attempt (``oma.``), else the Message-ID of a mail (``om.``)."""
+    found = [each for each in _IDS.findall(text) if each.endswith(f"@{mine.domain}")]
+    attempts = [each[4:].rpartition("@")[0] for each in found if each.startswith("oma.")]
+    if attempts:
+        return {"attempt": attempts[-1]}
+    mails = [each for each in found if each.startswith("om.")]
+    return {"provider_id": mails[-1]} if mails else {}
 
 
 def _bytes(part: Message) -> bytes:
@@ -148,7 +157,7 @@ def _bounces(mail: Message, mine: Mine, name: str, at: datetime) -> Iterator[Rep
         type_ = ACTIONS.get(_text(group, "action").lower().split(" ")[0])
         if about and type_:
             data = _reason(group) if type_ == "message.bounced" else {}
-            yield Report(id=f"dsn:{name}:{number}", type=type_, at=at, data={"channel": "email", **data}, **about)
+            yield Report(id=f"dsn:{name}:{number}", type=type_, at=at, data=data, **about)
 
 
 def _unxtext(value: str) -> str:
@@ -173,14 +182,36 @@ def _complaints(mail: Message, mine: Mine, name: str, at: datetime) -> Iterator[
         type_ = FEEDBACK.get(_text(fields, "feedback-type").lower())
         about = _about(mail, mine, _unxtext(_text(fields, "original-envelope-id")))
         if about and type_:
-            data = {"channel": "email", "reason": _text(fields, "feedback-type").lower()}
+            data = {"reason": _text(fields, "feedback-type").lower()}
             yield Report(id=f"arf:{name}", type=type_, at=at, data=data, **about)
 
 
+def _free_form(mail: Message, raw: bytes, mine: Mine, name: str, at: datetime) -> Iterator[Report]:
+    """Read a bounce in a mail server's own words: about a third of all; it must quote the id of one of our mails.
+
+    Hard only where it shows a status that says so.
+    """
+    about = _ours(raw.decode("latin-1"), mine)
+    if not about:
+        return
+    waiting, lost = all_failures(mail)
+    if lost or waiting:
+        found = _STATUS.search(_plain_body(mail))
+        status = found[0] if found else ""
+        code = (int(status[0]) * 100 + 50) if status else 550
+        hard = bool(lost and status) and isinstance(fault(code, "", status), Unreachable)
+        data = {"hard": hard, "reason": status or "bounced"}
+        yield Report(id=f"dsn:{name}:0", type="message.bounced", at=at, data=data, **about)
+
+
+def _plain_body(mail: Message) -> str:
+    return " ".join(_bytes(part).decode("latin-1") for part in _parts(mail, "text/plain"))[:MAX_TEXT]
+
+
 def _words(mail: Message, mine: Mine, name: str, at: datetime) -> Iterator[Report]:
-    """Read what a person wrote; machine mail and our own echoes are no words."""
+    """Read what a person wrote; our own echoes are no words."""
     sender = next((address.lower() for _, address in getaddresses([_text(mail, "from")]) if "@" in address), "")
-    if not sender or sender in mine.addresses or _machine(mail):
+    if not sender or sender in mine.addresses:
         return
     text = spoken(mail)[:MAX_TEXT]
     identity = ("email", sender)
@@ -191,7 +222,7 @@ def _words(mail: Message, mine: Mine, name: str, at: datetime) -> Iterator[Repor
     ours = _ours(f"{mail.get('in-reply-to', '')} {mail.get('references', '')}", mine)
     data = {"channel": "email", "text": text, "subject": _text(mail, "subject")[:250]}
     if ours:
-        yield Report(id=f"mail:{name}", type="message.replied", at=at, provider_id=ours[-1], data=data)
+        yield Report(id=f"mail:{name}", type="message.replied", at=at, data=data, **ours)
     else:
         yield Report(id=f"mail:{name}", type="conversation.received", at=at, identity=identity, data=data)
 

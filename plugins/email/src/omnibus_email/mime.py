@@ -38,6 +38,7 @@ class Envelope:
         sender: display name and address of From.
         message_id: without angle brackets.
         date: written to the second.
+        reference: a second id by which an answer finds us, for providers that replace the Message-ID.
     """
 
     sender: tuple[str, str] = field(repr=False)
@@ -45,6 +46,7 @@ class Envelope:
     message_id: str
     date: datetime
     reply_to: tuple[str, str] | None = field(default=None, repr=False)
+    reference: str = ""
 
 
 def message_id(delivery: str, domain: str) -> str:
@@ -78,9 +80,12 @@ def headers(content: EmailContent, envelope: Envelope) -> list[tuple[str, bytes]
     ]
     if envelope.reply_to:
         made.append(("Reply-To", head.mailbox("Reply-To", *envelope.reply_to)))
-    if content.thread:
-        root = f"<{thread_id(content.thread, domain)}>"
-        made += [(name, head.folded(name, [root])) for name in ("In-Reply-To", "References")]
+    root = [f"<{thread_id(content.thread, domain)}>"] if content.thread else []
+    mine = [f"<{envelope.reference}>"] if envelope.reference else []
+    if root:
+        made.append(("In-Reply-To", head.folded("In-Reply-To", root)))
+    if root or mine:
+        made.append(("References", head.folded("References", root + mine)))
     made.append(("Auto-Submitted", b"Auto-Submitted: auto-generated\r\n"))
     taken = {name.lower() for name, _ in made} | OWN
     for name, value in content.headers.items():

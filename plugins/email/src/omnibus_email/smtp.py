@@ -50,7 +50,7 @@ class SmtpSettings(ProviderSettings):
         starttls: ``always``, ``auto`` (where offered) or ``never``; of no meaning for ``smtps``.
         return_path: where bounces go; ``{attempt}`` in it becomes the attempt's id (VERP). Default: the From address.
         ca_file: certificates to trust beside the system's own.
-        hook_secret: what the mailbox shows when it posts mail; *hook_secret_next* is good as well, for rotation.
+        hook_secret: what the mailbox shows when it posts mail; *previous_hook_secret* is good as well, for rotation.
     """
 
     user: str = Field("", repr=False)
@@ -65,7 +65,7 @@ class SmtpSettings(ProviderSettings):
     ca_file: str = ""
     connections: int = Field(10, ge=1, le=100)
     hook_secret: SecretStr = SecretStr("")
-    hook_secret_next: SecretStr = SecretStr("")
+    previous_hook_secret: SecretStr = SecretStr("")
 
 
 class Smtp(Provider):
@@ -206,7 +206,7 @@ class Smtp(Provider):
         """Compare ``X-Hook-Secret`` with both live secrets in constant time."""
         shown = request.headers.get("x-hook-secret", "").encode()
         live = [
-            each.get_secret_value().encode() for each in (self.settings.hook_secret, self.settings.hook_secret_next)
+            each.get_secret_value().encode() for each in (self.settings.hook_secret, self.settings.previous_hook_secret)
         ]
         same = [hmac.compare_digest(shown, each) for each in live if each]  # all of them, so time tells nothing
         if not any(same):

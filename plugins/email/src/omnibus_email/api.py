@@ -1,0 +1,235 @@
+"""What the providers with an HTTP API share: one client, the sender, reading answers and webhooks of any shape.
+
+Each adapter beside this file is its tables and its payload.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar
+
+from pydantic import Field, SecretStr
+
+from omnibus import Attempt, Forged, InputError, Provider, ProviderSettings, Refused, Request, TryLater, Unknown
+from omnibus.http import Answer, Client
+from omnibus_email import head
+from omnibus_email.channel import Email, EmailContent
+from omnibus_email.mime import message_id, thread_id
+
+#: the name under which our attempt travels through a provider and comes back in its webhooks
+ATTEMPT = "omnibus_attempt"
+MAX_AGE = 300  # seconds that a signed time may be off, either way
+
+
+class ApiSettings(ProviderSettings):
+    """Take what every mail API needs.
+
+    Args:
+        from_: our mailbox, ``Acme <hello@example.com>``.
+        webhook_secret: what proves a webhook; *previous_webhook_secret* is good as well, for rotation.
+    """
+
+    from_: str = Field(alias="from", repr=False)
+    reply_to: str = Field("", repr=False)
+    base_url: str = ""
+    webhook_secret: SecretStr = SecretStr("")
+    previous_webhook_secret: SecretStr = SecretStr("")
+
+
+class Api(Provider):
+    """Hold the client and the sender."""
+
+    channel = Email
+    url: ClassVar[str]
+
+    def __init__(self, settings: Any, **rest: Any) -> None:
+        super().__init__(settings, **rest)
+        self.sender = head.sender_of(settings.from_)
+        self.reply_to = head.sender_of(settings.reply_to) if settings.reply_to else None
+        self._client: Client | None = None
+        self._closed = False
+
+    @property
+    def domain(self) -> str:
+        """Give the domain that we send from."""
+        return self.sender[1].rpartition("@")[2]
+
+    @abstractmethod
+    def credentials(self) -> Mapping[str, Any]:
+        """Give the arguments of ``Client`` that log in: ``headers`` or ``auth``."""
+
+    @property
+    def client(self) -> Client:
+        """Give the one client, made at the first call.
+
+        Raises:
+            TryLater: closed.
+        """
+        if self._closed:
+            raise TryLater("closed")
+        if self._client is None:
+            self._client = Client(self.settings.base_url or self.url, **self.credentials())
+        return self._client
+
+    async def aclose(self) -> None:
+        """Close the client."""
+        self._closed = True
+        if self._client is not None:
+            await self._client.aclose()
+
+    def secrets(self) -> list[bytes]:
+        """List the live webhook secrets.
+
+        Raises:
+            Forged: none is configured.
+        """
+        mine = self.settings.webhook_secret, self.settings.previous_webhook_secret
+        live = [each.get_secret_value().encode() for each in mine if each.get_secret_value()]
+        if not live:
+            raise Forged("no webhook secret is configured")
+        return live
+
+    def fresh(self, stamp: str) -> None:
+        """Refuse a signed time (unix seconds) that is more than five minutes off.
+
+        Raises:
+            Forged: it is, or it is no time.
+        """
+        if not stamp.isascii() or not stamp.isdigit() or len(stamp) > 12:
+            raise Forged("no time")
+        if abs(self.now().timestamp() - int(stamp)) > MAX_AGE:
+            raise Forged("too old, or of the future")
+
+
+def mail_of(content: object) -> EmailContent:
+    """Give the content as a mail, its texts checked for what could become a header.
+
+    Raises:
+        Refused: it is none, or it is forged.
+    """
+    if not isinstance(content, EmailContent):
+        raise Refused("no_mail")
+    for each in (content.subject, content.sender, *content.headers.values(), *(a.name for a in content.attachments)):
+        head.checked(each)
+    return content
+
+
+def references(content: EmailContent, attempt: Attempt, domain: str) -> dict[str, str]:
+    """Write threading headers; the second reference names our attempt, for providers replace the Message-ID."""
+    mine = f"<{reference(attempt, domain)}>"
+    if not content.thread:
+        return {"References": mine}
+    root = f"<{thread_id(content.thread, domain)}>"
+    return {"In-Reply-To": root, "References": f"{root} {mine}"}
+
+
+def reference(attempt: Attempt, domain: str) -> str:
+    """Name our attempt as a Message-ID that answers repeat in their references."""
+    return f"oma.{attempt.id}@{domain}"
+
+
+def extra_headers(content: EmailContent, attempt: Attempt, domain: str) -> dict[str, str]:
+    """Give the headers that go beside the provider's fields; non-ASCII values as encoded words."""
+    made = {**content.headers, **references(content, attempt, domain), "Auto-Submitted": "auto-generated"}
+    return {name: value if value.isascii() else " ".join(head.encoded_words(value)) for name, value in made.items()}
+
+
+def own_id(attempt: Attempt, domain: str) -> str:
+    """Name a mail by its delivery, for providers that keep a given Message-ID."""
+    return message_id(attempt.delivery, domain)
+
+
+def named(pair: tuple[str, str], brand: str = "") -> str:
+    """Write ``Acme <hello@example.com>`` for a JSON field; quotes in the name are escaped."""
+    display = pair[0] or brand
+    if not display:
+        return pair[1]
+    quoted = display.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}" <{pair[1]}>'
+
+
+def fields_of(answer: Answer) -> dict[str, Any]:
+    """Read an answer that should be a JSON object; of an unreadable refusal nothing is told.
+
+    Raises:
+        Unknown: a success without a readable object.
+    """
+    if not answer.ok and not answer.body.lstrip().startswith(b"{"):
+        return {}
+    try:
+        told = answer.json()
+    except Refused:
+        return {}
+    if isinstance(told, dict):
+        return told
+    if answer.ok:
+        raise Unknown("unreadable_answer")
+    return {}
+
+
+def walk(value: Any, *path: str | int) -> Any:
+    """Follow keys and places into JSON; None where the way ends."""
+    for step in path:
+        if isinstance(step, str) and isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(step, int) and isinstance(value, list) and len(value) > step:
+            value = value[step]
+        else:
+            return None
+    return value
+
+
+def text(value: Any, *path: str | int) -> str:
+    """Read a text or whole number inside JSON; empty for anything else."""
+    found = walk(value, *path)
+    if isinstance(found, bool) or not isinstance(found, (str, int)):
+        return ""
+    return str(found).encode("utf-8", "replace").decode() if not isinstance(found, int) or abs(found) < 10**30 else ""
+
+
+def maps(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Give the objects of a JSON list; nothing for anything else."""
+    return (each for each in (value if isinstance(value, list) else ()) if isinstance(each, dict))
+
+
+def when(value: Any, now: datetime) -> datetime:
+    """Read a time: ISO 8601, a mail date or unix seconds; *now* where there is none, and never later than that."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return min(datetime.fromtimestamp(value, UTC), now) if 0 <= value < 4e9 else now
+    if not isinstance(value, str):
+        return now
+    try:
+        told = datetime.fromisoformat(value) if value[:4].isdigit() else parsedate_to_datetime(value)
+        told = told if told.tzinfo else told.replace(tzinfo=UTC)
+        return min(told.astimezone(UTC), now)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return now
+
+
+def name_of(*parts: str) -> str:
+    """Make an event id of what identifies the fact; long or odd parts are hashed."""
+    joined = ":".join(parts)
+    return joined if len(joined) < 200 and joined.isascii() else hashlib.sha256(joined.encode()).hexdigest()
+
+
+def signed_json(request: Request) -> Any:
+    """Read a body whose signature is inside it.
+
+    Raises:
+        Forged: it is no JSON, so nobody signed it.
+    """
+    try:
+        return request.json()
+    except InputError:
+        raise Forged("unsigned") from None
+
+
+def same_secret(request: Request, header: str, live: list[bytes]) -> bool:
+    """Compare a header with every live secret in constant time."""
+    shown = request.headers.get(header, "").encode("utf-8", "replace")
+    return any([hmac.compare_digest(shown, each) for each in live])  # noqa: C419 - all of them, so time tells nothing

@@ -1,0 +1,126 @@
+"""Carry mail by Mailgun, as ready MIME: what we write is what arrives.
+
+Source: https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages, webhooks and their signature
+https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import SecretStr
+
+from omnibus import Attempt, Content, Event, Forged, Keep, Receipt, Refused, Report, Request, Unknown
+from omnibus.http import error_for
+from omnibus_email import api, head, mime
+
+#: ``event`` → our event; ``accepted``, ``stored`` and unknown ones bring no news; ``failed`` is looked at closer
+EVENTS = {
+    "delivered": "message.delivered",
+    "opened": "message.opened",
+    "clicked": "message.clicked",
+    "complained": "message.complained",
+    "unsubscribed": "message.unsubscribed",
+    "rejected": "message.failed",
+    "failed": "message.failed",
+}
+#: ``reason`` of a permanent failure that tells that the address is dead
+DEAD = frozenset({"bounce", "suppress-bounce"})
+
+
+class MailgunSettings(api.ApiSettings):
+    """Take ``mailgun://`` and the keys of the table.
+
+    Args:
+        domain: the sending domain; default: that of ``from``.
+        webhook_secret: the HTTP webhook signing key.
+    """
+
+    api_key: SecretStr
+    domain: str = ""
+
+
+class Mailgun(api.Api):
+    """Hand over one mail a call; a ``v:`` variable names the attempt and comes back in events."""
+
+    scheme: ClassVar[str] = "mailgun"
+    url = "https://api.mailgun.net"
+    Settings = MailgunSettings
+    idempotency = "echo"
+
+    def credentials(self) -> Mapping[str, Any]:
+        """Log in by Basic credentials."""
+        return {"auth": ("api", self.settings.api_key.get_secret_value())}
+
+    async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
+        """Post one mail for one person; Mailgun keeps our Message-ID."""
+        mail, to = api.mail_of(content), head.address_of(address)
+        name = api.own_id(attempt, self.domain)
+        raw = mime.write(mail, mime.Envelope(self.sender, to, name, attempt.started, self.reply_to))
+        answer = await self.client.request(
+            "POST", f"/v3/{self.settings.domain or self.domain}/messages.mime", data=fields(to, attempt),
+            files={"message": ("message.eml", raw, "message/rfc822")},
+        )  # fmt: skip
+        told = api.fields_of(answer)
+        if answer.ok:
+            if not api.text(told, "id"):
+                raise Unknown("no_id")
+            return Receipt(api.text(told, "id").strip("<>"))
+        raise Refused("http_413") if answer.status == 413 else error_for(answer)
+
+    async def check(self) -> None:
+        """Read the domain.
+
+        Raises:
+            DeliveryError: what is wrong.
+        """
+        answer = await self.client.request("GET", f"/v4/domains/{self.settings.domain or self.domain}")
+        if not answer.ok:
+            raise error_for(answer)
+
+    def verify(self, request: Request) -> None:
+        """Check the signature over time and token; it does not cover the event, so the token makes the event's id."""
+        told = api.signed_json(request)
+        stamp, token = (api.text(told, "signature", each) for each in ("timestamp", "token"))
+        shown = api.text(told, "signature", "signature").encode()
+        live = self.secrets()
+        self.fresh(stamp)
+        same = [hmac.compare_digest(shown, signature(stamp, token, each).encode()) for each in live]
+        if not token or not any(same):
+            raise Forged("wrong signature")
+
+    def parse(self, request: Request) -> Sequence[Report | Event]:
+        """Read one event."""
+        told = request.json()
+        event = api.walk(told, "event-data")
+        what, mail = api.text(event, "event"), api.text(event, "message", "headers", "message-id").strip("<>")
+        attempt = api.text(event, "user-variables", api.ATTEMPT)
+        type_ = EVENTS.get(what)
+        if type_ is None or not (mail or attempt):
+            return ()
+        data: dict[str, Any] = {"url": api.text(event, "url")} if what == "clicked" else {}
+        if what == "opened" and api.text(event, "client-info", "bot"):
+            data = {"machine": True}
+        if what == "failed":
+            if api.text(event, "severity") != "permanent":
+                return ()  # they go on trying
+            reason = api.text(event, "reason")
+            type_ = "message.bounced" if reason in DEAD else type_
+            data = {"hard": True, "reason": reason} if reason in DEAD else {"reason": reason or "failed"}
+        at = api.when(api.walk(event, "timestamp"), self.now())
+        name = api.name_of("mailgun", api.text(told, "signature", "token"))
+        return [Report(name, type_, at, attempt=attempt or None, provider_id=mail or None, data=data)]
+
+
+def fields(to: str, attempt: Attempt) -> dict[str, str]:
+    """Write the form beside the mail itself."""
+    told = {"to": to, f"v:{api.ATTEMPT}": attempt.id}
+    return told | ({"o:tag": attempt.message[:128]} if attempt.message else {})
+
+
+def signature(stamp: str, token: str, key: bytes) -> str:
+    """Sign as Mailgun does: hex HMAC-SHA256 over time and token."""
+    return hmac.new(key, f"{stamp}{token}".encode(), hashlib.sha256).hexdigest()
