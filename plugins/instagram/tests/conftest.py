@@ -40,6 +40,7 @@ class Shop:
     sandbox_class: type = GraphSandbox
     settings: dict = field(default_factory=dict)
     public_url: str = ""
+    made: list = field(default_factory=list)
 
     async def start(self, **settings):
         self.settings |= settings
@@ -53,10 +54,12 @@ class Shop:
 
     def provider(self, **changes):
         told = {name: value for name, value in (self.table | changes).items() if name != "provider"}
-        return Graph(Graph.Settings(**told), now=self.clock.now)
+        self.made.append(Graph(Graph.Settings(**told), now=self.clock.now))
+        return self.made[-1]
 
     async def stop(self):
-        await self.graph.aclose()
+        for graph in self.made:
+            await graph.aclose()
         await self.world.stop()
 
     async def restart(self):
@@ -91,6 +94,20 @@ async def shop(tmp_path):
     shop = await Shop(tmp_path).start()
     yield shop
     await shop.stop()
+
+
+@pytest.fixture
+async def begin():
+    """Start shops, and stop whatever still runs at the end, also after a failure."""
+    shops = []
+
+    async def start(folder, **told):
+        shops.append(await Shop(folder, **told).start())
+        return shops[-1]
+
+    yield start
+    for shop in shops:
+        await shop.stop()
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ async def as_the_core_does(shop: Shop, content, address: str = "") -> Receipt:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_crash_at_any_point_neither_repeats_nor_loses_the_post(tmp_path, monkeypatch, kind):
+async def test_a_crash_at_any_point_neither_repeats_nor_loses_the_post(begin, tmp_path, monkeypatch, kind):
     points = 0
     while True:
         shop = await Shop(tmp_path / str(points)).start()
@@ -88,21 +88,22 @@ async def test_a_crash_at_any_point_neither_repeats_nor_loses_the_post(tmp_path,
         if not crashed:
             break
         points += 1
-    assert points == {"image": 18, "story": 18, "carousel": 34}[kind]
+    assert points == {"image": 20, "story": 20, "carousel": 36}[kind]
 
 
-async def test_a_crash_before_the_note_leaves_an_orphan_and_one_post(tmp_path, monkeypatch):
-    shop = await Shop(tmp_path).start()
+async def test_a_crash_before_the_note_leaves_an_orphan_and_one_post(begin, tmp_path, monkeypatch):
+    shop = await begin(tmp_path)
     content = shop.post()
     with monkeypatch.context() as patch:
-        keep = wired(shop, Fuse(6), patch)  # quota (2), note of the time (2), container (2): its note comes next
+        keep = wired(
+            shop, Fuse(8), patch
+        )  # token (2), quota (2), note of the time (2), container (2): its note comes next
         with pytest.raises(Crash):
             await shop.graph.send(content, "", shop.attempt(), keep)
     assert (len(shop.received("container")), len(shop.received("post"))) == (1, 0)
     await shop.restart()
     await as_the_core_does(shop, content)
     assert (len(shop.received("container")), len(shop.received("post"))) == (2, 1)
-    await shop.stop()
 
 
 class Silent(GraphSandbox):
@@ -117,8 +118,8 @@ class Silent(GraphSandbox):
         return told
 
 
-async def test_a_lost_answer_is_looked_up_in_the_container(tmp_path):
-    shop = await Shop(tmp_path, sandbox_class=Silent).start()
+async def test_a_lost_answer_is_looked_up_in_the_container(begin, tmp_path):
+    shop = await begin(tmp_path, sandbox_class=Silent)
     content = shop.post()
     with pytest.raises(Unknown, match="http_502"):
         await shop.graph.send(content, "", shop.attempt(), shop.keep)
@@ -127,11 +128,10 @@ async def test_a_lost_answer_is_looked_up_in_the_container(tmp_path):
     (post,) = shop.received("post")
     assert receipt == Receipt(post.id, {"container": post.data["container"], "permalink": post.data["permalink"]})
     assert await shop.graph.lookup(shop.attempt(), "", shop.keep) == receipt
-    await shop.stop()
 
 
-async def test_two_posts_since_make_the_container_the_name(tmp_path):
-    shop = await Shop(tmp_path, sandbox_class=Silent).start()
+async def test_two_posts_since_make_the_container_the_name(begin, tmp_path):
+    shop = await begin(tmp_path, sandbox_class=Silent)
     with pytest.raises(Unknown):
         await shop.publish(1)
     shop.sandbox.broken = False
@@ -139,11 +139,10 @@ async def test_two_posts_since_make_the_container_the_name(tmp_path):
     first, _ = shop.received("post")
     receipt = await shop.graph.lookup(shop.attempt(1), "", shop.keep)
     assert receipt == Receipt(first.data["container"], {"container": first.data["container"], "permalink": ""})
-    await shop.stop()
 
 
-async def test_a_lost_direct_message_is_looked_up_in_the_conversation(tmp_path):
-    shop = await Shop(tmp_path, sandbox_class=Silent).start()
+async def test_a_lost_direct_message_is_looked_up_in_the_conversation(begin, tmp_path):
+    shop = await begin(tmp_path, sandbox_class=Silent)
     await shop.sandbox.message_from(ADA, "Your boots are ready.")  # the same words of theirs are not ours
     with pytest.raises(Unknown):
         await shop.write(1)
@@ -152,14 +151,13 @@ async def test_a_lost_direct_message_is_looked_up_in_the_conversation(tmp_path):
     assert await shop.graph.lookup(shop.attempt(1), ADA, shop.keep) == Receipt(direct.id)
     with pytest.raises(Unknown, match="no_address"):
         await shop.graph.lookup(shop.attempt(1), "", shop.keep)
-    await shop.stop()
 
 
-async def test_a_crash_before_a_direct_message_leaves_is_an_absence(tmp_path, monkeypatch):
-    shop = await Shop(tmp_path).start()
+async def test_a_crash_before_a_direct_message_leaves_is_an_absence(begin, tmp_path, monkeypatch):
+    shop = await begin(tmp_path)
     await shop.sandbox.message_from(ADA, "hello")
     letter = shop.letter()
-    for point in range(8):
+    for point in range(6):
         with monkeypatch.context() as patch:
             keep = wired(shop, Fuse(point), patch)
             with contextlib.suppress(Crash):
@@ -170,7 +168,6 @@ async def test_a_crash_before_a_direct_message_leaves_is_an_absence(tmp_path, mo
         if point == 5:
             break
     assert len(shop.received("direct")) == 1
-    await shop.stop()
 
 
 class Late(GraphSandbox):
@@ -186,8 +183,8 @@ class Late(GraphSandbox):
         return told
 
 
-async def test_a_publish_that_overtakes_us_is_found_by_its_refusal(tmp_path):
-    shop = await Shop(tmp_path, sandbox_class=Late).start()
+async def test_a_publish_that_overtakes_us_is_found_by_its_refusal(begin, tmp_path):
+    shop = await begin(tmp_path, sandbox_class=Late)
     content = shop.post()
     await shop.publish(1)
     shop.sandbox.behind = True
@@ -197,7 +194,6 @@ async def test_a_publish_that_overtakes_us_is_found_by_its_refusal(tmp_path):
     (post,) = shop.received("post")
     assert again.provider_id == post.id
     assert shop.refused() == ["9007/2207027"]
-    await shop.stop()
 
 
 async def test_a_quota_that_fills_meanwhile_is_a_wait(shop, monkeypatch):
@@ -211,7 +207,7 @@ async def test_a_quota_that_fills_meanwhile_is_a_wait(shop, monkeypatch):
     assert (shop.received("post"), shop.refused()) == ([], ["9/2207042"])
 
 
-async def test_a_container_in_error_is_made_anew(tmp_path):
+async def test_a_container_in_error_is_made_anew(begin, tmp_path):
     class Failing(GraphSandbox):
         said = "Error: Media upload has failed with error code 2207053"
 
@@ -219,7 +215,7 @@ async def test_a_container_in_error_is_made_anew(tmp_path):
             told = super()._node(id_)
             return told | {"status_code": "ERROR", "status": self.said} if self.said and "status_code" in told else told
 
-    shop = await Shop(tmp_path, sandbox_class=Failing).start()
+    shop = await begin(tmp_path, sandbox_class=Failing)
     with pytest.raises(TryLater, match="anew:container:2207053"):
         await shop.publish()
     shop.sandbox.said = "Error: Media upload has failed with error code 2207026"
@@ -228,4 +224,3 @@ async def test_a_container_in_error_is_made_anew(tmp_path):
     shop.sandbox.said = ""
     await shop.publish()
     assert len(shop.received("post")) == 1
-    await shop.stop()

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from omnibus import hookimpl
+from omnibus import Endpoint, hookimpl
 from omnibus_instagram.channel import Direct, DirectContent, PostContent, Posts
 from omnibus_instagram.graph import Graph
+from omnibus_instagram.shelf import serve
 from omnibus_instagram.thread import Thread
 from omnibus_instagram.windows import Window
 
@@ -13,8 +14,8 @@ __all__ = ["Direct", "DirectContent", "Graph", "PostContent", "Posts", "Thread",
 
 @hookimpl
 def omnibus_register(register: Callable[..., None]) -> None:
-    """Bring both channels, the provider, and facet and policy of the windows."""
-    register(Posts, Direct, Graph, Thread, Window)
+    """Bring both channels, the provider, facet and policy of the windows, and the shelf's route."""
+    register(Posts, Direct, Graph, Thread, Window, Endpoint("instagram", "GET", "/media/{name}", serve))
 
 
 @hookimpl

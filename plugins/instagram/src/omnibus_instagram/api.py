@@ -26,10 +26,15 @@ def proof(secret: str, token: str) -> str:
 
 
 class Api:
-    """Speak to one account's Graph API; open no connection before the first call."""
+    """Speak to one account's Graph API; open no connection before the first call.
+
+    Args:
+        base_url: with the version as its last part; a path that begins with ``/`` has none.
+        token: of the account; may be replaced by a fresher one at any time.
+    """
 
     def __init__(self, base_url: str, token: str, secret: str, *, deadline: float = 15.0) -> None:
-        self._base, self._token, self._secret, self._deadline = base_url, token, secret, deadline
+        self._base, self.token, self._secret, self._deadline = base_url, token, secret, deadline
         self._client: Client | None = None
         self._closed, self._full_until = False, 0.0
 
@@ -60,7 +65,11 @@ class Api:
         if left > 0:
             raise TryLater("rate_limited", retry_after=left)
         try:
-            answer = await self._open().request(method, f"{self._base}/{path}", params=self._signed(params), json=body)
+            # the token goes in a header: an address with one would end up in somebody's log
+            headers = {"authorization": f"Bearer {self.token}"}
+            answer = await self._open().request(
+                method, self._url(path), params=self._signed(params), json=body, headers=headers
+            )
             self._heed(answer)
             if not answer.ok:
                 raise error(answer, last=last)
@@ -70,8 +79,11 @@ class Api:
                 raise
             raise TryLater(lost.reason) from None
 
+    def _url(self, path: str) -> str:
+        return self._base.rpartition("/")[0] + path if path.startswith("/") else f"{self._base}/{path}"
+
     def _signed(self, params: Mapping[str, str]) -> dict[str, str]:
-        return {**params, "appsecret_proof": proof(self._secret, self._token)} if self._secret else dict(params)
+        return {**params, "appsecret_proof": proof(self._secret, self.token)} if self._secret else dict(params)
 
     def _heed(self, answer: Answer) -> None:
         if usage(answer.headers) >= FULL:
@@ -81,8 +93,7 @@ class Api:
         if self._closed:
             raise TryLater("closed")
         if self._client is None:
-            # the token goes in a header: an address with one would end up in somebody's log
-            self._client = Client(headers={"authorization": f"Bearer {self._token}"}, deadline=self._deadline)
+            self._client = Client(deadline=self._deadline)
         return self._client
 
     async def aclose(self) -> None:

@@ -48,11 +48,13 @@ class InstagramSettings(ChannelSettings):
     Args:
         private_replies: a service message may answer a comment privately when the window is closed (once, in 7 days).
         human_agent: Meta granted the human-agent permission: what a person wrote may go out for 7 days.
+        media_folder: what the bus's server serves at ``/instagram/media``; the provider writes there.
         disclosure: opens an automated chat where law asks for it, e.g. ``You are talking to Acme's assistant.``
     """
 
     private_replies: bool = False
     human_agent: bool = False
+    media_folder: str = "instagram-media"
     disclosure: str = Field(default="", max_length=200)
 
 

@@ -36,7 +36,8 @@ from omnibus_instagram.channel import Direct, DirectContent, PostContent, Posts
 from omnibus_instagram.hooks import reports, signature
 from omnibus_instagram.letters import Letters
 from omnibus_instagram.publish import Press
-from omnibus_instagram.shelf import Shelf
+from omnibus_instagram.shelf import FOLDER, Shelf, served_at
+from omnibus_instagram.tokens import Token
 
 
 class GraphSettings(ProviderSettings):
@@ -48,7 +49,9 @@ class GraphSettings(ProviderSettings):
         app_secret: signs our calls and their webhooks; *previous_app_secret* is accepted too while it is rotated.
         verify_token: what we typed into the app's webhook form.
         base_url: ``https://graph.facebook.com`` for Facebook Login.
-        media_folder, media_base_url: where our own pictures are written, and where the web serves that folder.
+        media_folder: where our own pictures are written; the bus's server serves it at ``/instagram/media``.
+        media_base_url: where the web serves that folder, when it is not the bus's server.
+        renew: exchange the token for a fresh one every week (Instagram Login only).
         font: TrueType file for words drawn on pictures.
         poll_seconds: between two looks at a container; *polls*: how many within one hand-over.
     """
@@ -63,7 +66,8 @@ class GraphSettings(ProviderSettings):
     verify_token: SecretStr = SecretStr("")
     api_version: str = Field(default="v26.0", pattern=r"^v\d+\.\d+$")
     base_url: str = ""
-    media_folder: str = ""
+    renew: bool = True
+    media_folder: str = FOLDER
     media_base_url: str = ""
     font: str = ""
     poll_seconds: float = Field(default=2.0, ge=0)
@@ -104,7 +108,8 @@ class Graph(Provider):
         self._api = Api(settings.url, settings.token, settings.app_secret.get_secret_value())
         self._press = Press(self._api, settings.account, pause=settings.poll_seconds, looks=settings.polls)
         self._letters = Letters(self._api, settings.account, now)
-        self._shelf = Shelf(settings.media_folder, settings.media_base_url, settings.font)
+        self._token = Token(self._api, settings.token)
+        self._shelf = Shelf(settings.media_folder, settings.media_base_url or served_at(hook_url), settings.font)
 
     def __str__(self) -> str:
         """Write scheme, account and version."""
@@ -120,6 +125,7 @@ class Graph(Provider):
 
     async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         """Publish a post, or send a direct message to the IGSID *address*."""
+        await self._freshen(keep)
         if isinstance(content, PostContent):
             return await self._press.publish(content, attempt, keep, self._shelf.address)
         if isinstance(content, DirectContent):
@@ -128,9 +134,14 @@ class Graph(Provider):
 
     async def lookup(self, attempt: Attempt, address: str, keep: Keep) -> Receipt | Absent:
         """Ask the container, or the conversation, whether a lost attempt arrived."""
+        await self._freshen(keep)
         if await self._letters.wrote(attempt, keep):
             return await self._letters.lookup(attempt, address, keep)
         return await self._press.lookup(attempt, keep)
+
+    async def _freshen(self, keep: Keep) -> None:
+        if self.settings.renew and "facebook" not in self.settings.url:
+            await self._token.freshen(keep, self.now())
 
     async def check(self) -> None:
         """Ask for the account's own name; raise what is wrong."""

@@ -136,6 +136,8 @@ class GraphSandbox(HttpSandbox):
             return self._served(parts[-1])
         try:
             self._entitled(request)
+            if request.method == "GET" and parts == ["refresh_access_token"]:
+                return Response.of_json(self._renewed(request))
             if not parts or not re.fullmatch(r"v\d+\.\d+", parts[0]):
                 raise refuse(2500, None, "Unknown path components")
             path = [self.account if each == "me" else each for each in parts[1:]]
@@ -146,13 +148,22 @@ class GraphSandbox(HttpSandbox):
 
     def _entitled(self, request: Request) -> None:
         told = request.headers.get("authorization", "").removeprefix("Bearer ") or request.query.get("access_token", "")
-        if not hmac.compare_digest(told.encode(), self.token.encode()):
+        if not any(hmac.compare_digest(told.encode(), each.encode()) for each in self._tokens()):
             raise refuse(190, None, "Invalid OAuth access token - Cannot parse access token")
         proven = request.query.get("appsecret_proof", "")
         if not proven:
             raise refuse(100, None, "API calls from the server require an appsecret_proof argument")
-        if not hmac.compare_digest(proven.encode(), proof(self.app_secret, self.token).encode()):
+        if not hmac.compare_digest(proven.encode(), proof(self.app_secret, told).encode()):
             raise refuse(100, None, "Invalid appsecret_proof provided in the API argument")
+
+    def _tokens(self) -> list[str]:
+        return [self.token, *(each.id for each in self.feed.of("token"))]
+
+    def _renewed(self, request: Request) -> dict[str, Any]:
+        if request.query.get("grant_type") != "ig_refresh_token":
+            raise refuse(100, None, "Invalid grant_type")
+        entry = self.feed.note("token", f"{self.token}-{self.feed.next_id()}")
+        return {"access_token": entry.id, "token_type": "bearer", "expires_in": 60 * 86_400}
 
     def _routed(self, request: Request, path: list[str]) -> Any:  # noqa: PLR0911 - one route a line
         match request.method, path:

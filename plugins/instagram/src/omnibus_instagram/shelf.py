@@ -5,13 +5,44 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from PIL import Image
 
-from omnibus import InputError, Refused
+from omnibus import Desk, InputError, NotFound, Refused, Request, Response
 from omnibus_instagram.channel import PostContent, video
 from omnibus_instagram.picture import draw, fit, ratio
+
+FOLDER = "instagram-media"  # below the working directory, when none is configured
+PIECE = 256 * 1024  # bytes of a file that are read at a time
+TYPES = {".jpg": "image/jpeg", ".mp4": "video/mp4", ".mov": "video/quicktime"}
+
+
+def served_at(hook_url: str) -> str:
+    """Name where the bus's own server serves the folder; empty without a public URL."""
+    return f"{hook_url.rpartition('/hooks/')[0]}/instagram/media" if hook_url else ""
+
+
+async def serve(request: Request, desk: Desk) -> Response:
+    """Serve one picture to Meta's fetcher; names are hashes, so nobody can guess or walk.
+
+    Raises:
+        NotFound: no such picture.
+    """
+    name = request.query.get("name", "")
+    path = Path(desk.settings.media_folder) / name
+    if not re.fullmatch(r"[0-9a-f]{40}\.(jpg|mp4|mov)", name) or not await asyncio.to_thread(path.is_file):
+        raise NotFound("no such picture")
+    headers = {"content-type": TYPES[path.suffix], "cache-control": "public, max-age=86400"}
+    return Response(200, headers=headers, stream=_pieces(path))
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while piece := await asyncio.to_thread(file.read, PIECE):
+            yield piece
 
 
 class Shelf:
