@@ -26,6 +26,7 @@ from omnibus import (
 )
 from omnibus_web.contrast import colours
 from omnibus_web.preview import card_page
+from omnibus_web.subscriptions import HOSTS
 from omnibus_web.words import Words, clean, fit, http_url
 
 CardKind = Literal["banner", "sidebar", "inbox", "toast"]
@@ -43,6 +44,8 @@ class WebSettings(ChannelSettings):
         identify_secret: shared with the shop's backend, signs who is logged in; without it nobody is joined.
         previous_identify_secret: still accepted while the other is being rolled out.
         token_seconds: how long a page's token lives; the page renews it by itself.
+        push_key: the public VAPID key (base64url), the other half of ``private_key`` in ``[channels.push]``.
+        push_hosts: push services whose subscriptions are taken.
         card: the kind of card for messages that do not say (front matter ``data: {card: …}``).
     """
 
@@ -50,6 +53,8 @@ class WebSettings(ChannelSettings):
     identify_secret: SecretStr | None = None
     previous_identify_secret: SecretStr | None = None
     token_seconds: int = Field(default=600, ge=30, le=86_400)
+    push_key: str = Field(default="", pattern=r"^([A-Za-z0-9_-]{87})?$")
+    push_hosts: tuple[str, ...] = HOSTS
     card: CardKind = "banner"
 
 

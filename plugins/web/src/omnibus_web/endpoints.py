@@ -7,20 +7,17 @@ for it spares the browser a preflight. Allowed origins may read the answers; ano
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
 
-from omnibus import Desk, Endpoint, Forged, InputError, NotFound, Request, Response
+from omnibus import Desk, Endpoint, Forged, NotFound, Request, Response
 from omnibus_web import visitors
 from omnibus_web.cards import Card, Cards
-from omnibus_web.page import MAX_BODY, event_data, event_id
+from omnibus_web.gate import SOURCE, body_of, page, preflight
+from omnibus_web.page import event_data, event_id
+from omnibus_web.push_endpoints import PUSH_ENDPOINTS
 from omnibus_web.stream import HEADERS, frames
 
-Handle = Callable[[Request, Desk], Awaitable[Response]]
-
-SOURCE = "web"
 MODULE = files("omnibus_web").joinpath("omnibus.js").read_bytes()
 _ETAG = f'"{hashlib.sha256(MODULE).hexdigest()[:16]}"'
 
@@ -111,12 +108,6 @@ async def dismiss(request: Request, desk: Desk) -> Response:
     return await _about_card(request, desk, "card.dismissed", "dismissed")
 
 
-async def preflight(request: Request, desk: Desk) -> Response:
-    """Answer a browser that asks before it posts."""
-    allow = {"access-control-allow-methods": "GET, POST", "access-control-allow-headers": "content-type, last-event-id"}
-    return Response(204, b"", {**allow, "access-control-max-age": "600"})
-
-
 async def _about_card(request: Request, desk: Desk, type_: str, what: str) -> Response:
     told = body_of(request)
     here = visitors.unseal(desk, told.get("token"))
@@ -135,20 +126,6 @@ def _data(card: Card) -> dict[str, Any]:
     return dict(card.about)
 
 
-def body_of(request: Request) -> dict[str, Any]:
-    """Read a page's JSON object.
-
-    Raises:
-        InputError: too big, no JSON, or no object.
-    """
-    if len(request.body) > MAX_BODY:
-        raise InputError(f"more than {MAX_BODY} bytes", where=request.path)
-    told = request.json()
-    if not isinstance(told, dict):
-        raise InputError("the body is not a JSON object", where=request.path)
-    return told
-
-
 def _welcome(desk: Desk, customer: str, secret: str, **more: Any) -> Response:
     token = visitors.seal(desk, customer, secret)
     return Response.of_json({"visitor": secret, "token": token, "seconds": desk.settings.token_seconds, **more})
@@ -157,35 +134,6 @@ def _welcome(desk: Desk, customer: str, secret: str, **more: Any) -> Response:
 def _keys(desk: Desk) -> list[str]:
     told = (desk.settings.identify_secret, desk.settings.previous_identify_secret)
     return [each.get_secret_value() for each in told if each is not None and each.get_secret_value()]
-
-
-def origin_of(url: str) -> str:
-    """Cut a URL down to its origin."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
-
-
-def page(handle: Handle) -> Handle:
-    """Guard a handler: foreign origins are refused, and errors too carry the headers that let the page read them."""
-
-    async def guarded(request: Request, desk: Desk) -> Response:
-        origin = request.headers.get("origin", "")
-        if origin and origin not in {*desk.settings.origins, origin_of(desk.public_url)}:
-            return Response.of_json({"error": "this origin is not in [channels.web] origins"}, 403)
-        try:
-            answer = await handle(request, desk)
-        except Forged:
-            answer = Response.of_json({"error": "the token or assertion is not valid (any more)"}, 401)
-        except NotFound as error:
-            answer = Response.of_json({"error": str(error)}, 404)
-        except InputError as error:
-            answer = Response.of_json({"error": str(error)}, 400)
-        extra = {"vary": "origin", "cache-control": "no-store"}
-        if origin:
-            extra["access-control-allow-origin"] = origin
-        return Response(answer.status, answer.body, {**extra, **answer.headers}, answer.stream)
-
-    return guarded
 
 
 _POSTS = {
@@ -197,4 +145,5 @@ ENDPOINTS = (
     Endpoint("web", "GET", "/stream", page(stream)),
     *(Endpoint("web", "POST", path, page(handle)) for path, handle in _POSTS.items()),
     *(Endpoint("web", "OPTIONS", path, page(preflight)) for path in ("/stream", *_POSTS)),
+    *PUSH_ENDPOINTS,
 )

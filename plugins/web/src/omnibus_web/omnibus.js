@@ -1,4 +1,4 @@
-// Omnibus on the page: shows the bus's cards, tells it what happens. Its use is in the README of omnibus-web.
+// Omnibus on the page. How to use it: README of omnibus-web.
 
 const base = new URL(".", import.meta.url).href;
 const root = new URL("..", import.meta.url).href;
@@ -16,17 +16,16 @@ const keep = (value) => {
 };
 
 const pause = (ms) => new Promise((go) => setTimeout(go, ms * (0.5 + Math.random())));
-const draw = () => [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join("-");
+const draw = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 async function post(path, body) {
 	const answer = await fetch(base + path, { method: "POST", body: JSON.stringify(body), keepalive: true });
-	if (!answer.ok) throw Object.assign(new Error("omnibus " + answer.status), { status: answer.status });
+	if (!answer.ok) throw answer;
 	return answer.json();
 }
 
 const welcome = (told) => {
-	const { consent, visitor } = kept();
-	keep({ consent, visitor: told.visitor || visitor, token: told.token, until: Date.now() + told.seconds * 900 });
+	keep({ ...kept(), ...told, until: Date.now() + told.seconds * 900 });
 	return kept();
 };
 
@@ -121,10 +120,8 @@ addEventListener("pageshow", (event) => event.persisted && open());
 let known = false; // signed in on this page
 const open = () => { if (kept().consent || known) listen(); };
 
-async function track(type, data = {}) {
-	if (!kept().consent) return false;
-	await call("track", { id: draw(), type, data });
-	return true;
+async function track(type, data) {
+	return !!kept().consent && call("track", { id: draw(), type, data }).then(() => true);
 }
 
 async function identify(assertion) {
@@ -149,9 +146,11 @@ function leave() {
 	show(EMPTY);
 }
 
-function forget() {
+async function forget() {
 	leave();
 	tabs.postMessage({ out: 1 });
+	const worker = await navigator.serviceWorker?.getRegistration();
+	await (await worker?.pushManager.getSubscription())?.unsubscribe();
 }
 
 function dismiss(id) {
@@ -161,21 +160,27 @@ function dismiss(id) {
 	return call("dismiss", { card: id });
 }
 
-async function push(worker = "/omnibus-worker.js") {
-	const { key } = await (await fetch(root + "push/key")).json();
-	if (!kept().consent || (await Notification.requestPermission()) !== "granted") return false;
-	const place = await navigator.serviceWorker.register(worker);
-	await navigator.serviceWorker.ready;
-	const found = await place.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
-	await call("../push/subscribe", { subscription: found.toJSON() });
-	return true;
+async function push({ worker = "/omnibus-worker.js", purposes } = {}) {
+	if (!kept().consent || await Notification.requestPermission() !== "granted") return false;
+	const { key } = await (await fetch(base + "push/key")).json();
+	await navigator.serviceWorker.register(worker);
+	const { pushManager } = await navigator.serviceWorker.ready;
+	for (;;) {
+		const made = await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
+		try {
+			return (await call("push/subscribe", { subscription: made, purposes })).subscribed;
+		} catch (error) {
+			await made.unsubscribe(); // another person's: make a new one
+			if (error.status !== 409) throw error;
+		}
+	}
 }
 
 const WORDS = {
 	en: ["Close", "Messages", "Recently viewed"], de: ["Schließen", "Nachrichten", "Zuletzt angesehen"],
 	fr: ["Fermer", "Messages", "Vus récemment"], es: ["Cerrar", "Mensajes", "Vistos recientemente"],
 };
-const words = () => WORDS[(document.documentElement.lang || navigator.language).slice(0, 2)] || WORDS.en;
+const words = () => WORDS[document.documentElement.lang.slice(0, 2)] || WORDS.en;
 
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(`:host{display:block;font:16px/1.5 var(--omnibus-font,inherit)}[hidden]{display:none!important}
@@ -247,6 +252,7 @@ class Place extends HTMLElement {
 		this.list = make("div", { "aria-live": "polite" });
 		this.shadowRoot.append(this.list);
 	}
+	get kind() { return this.localName.slice(8); }
 	connectedCallback() { places.add(this); show(state); open(); }
 	disconnectedCallback() { places.delete(this); show(state); }
 	draw(cards) { // nodes that stay are left alone: focus keeps its place and nothing is read out twice
@@ -263,10 +269,9 @@ class Place extends HTMLElement {
 }
 
 class Sidebar extends Place {
-	kind = "sidebar";
 	draw(cards) {
 		super.draw(cards);
-		const views = state.views.filter((one) => safe(one.url)).map((one) => make("li", {},
+		const views = state.views.map((one) => make("li", {},
 			make("a", { href: one.url }, safe(one.image) && make("img", { src: one.image, alt: "" }), one.name), " ", one.price));
 		this.views?.remove();
 		this.views = make("aside", { "aria-label": words()[2] }, make("h2", {}, words()[2]), make("ul", {}, ...views));
@@ -275,7 +280,6 @@ class Sidebar extends Place {
 }
 
 class Inbox extends Place {
-	kind = "inbox";
 	draw(cards) {
 		if (!this.bell) {
 			this.list.id = "list";
@@ -302,8 +306,8 @@ export const omnibus = {
 	get cards() { return state.cards; },
 };
 globalThis.omnibus = omnibus;
-customElements.define("omnibus-banner", class extends Place { kind = "banner"; });
-customElements.define("omnibus-toast", class extends Place { kind = "toast"; });
+customElements.define("omnibus-banner", class extends Place {});
+customElements.define("omnibus-toast", class extends Place {});
 customElements.define("omnibus-sidebar", Sidebar);
 customElements.define("omnibus-inbox", Inbox);
 open();

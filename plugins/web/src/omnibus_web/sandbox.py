@@ -44,7 +44,7 @@ class ShopSandbox(HttpSandbox):
         if request.path == "/":
             return Response.of_text(shop_page(self.world.public_url), 200, "text/html")
         if request.path == "/omnibus-worker.js":
-            body = f"importScripts({json.dumps(self.world.public_url + '/push/worker.js')});"
+            body = f"importScripts({json.dumps(self.world.public_url + '/web/worker.js')});"
             return Response.of_text(body, 200, "text/javascript")
         email = request.query.get("email", "")
         if request.path == "/login" and "@" in email:
