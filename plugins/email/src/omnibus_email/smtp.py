@@ -35,6 +35,7 @@ from omnibus import (
 from omnibus_email import head, incoming, mime
 from omnibus_email.answers import Reply
 from omnibus_email.channel import Email, EmailContent
+from omnibus_email.dkim import Signer
 from omnibus_email.wire import Lost, Peer, StartTls, Wire
 
 MAILS_PER_CONNECTION = 100  # what many servers allow before they hang up
@@ -50,6 +51,8 @@ class SmtpSettings(ProviderSettings):
         starttls: ``always``, ``auto`` (where offered) or ``never``; of no meaning for ``smtps``.
         return_path: where bounces go; ``{attempt}`` in it becomes the attempt's id (VERP). Default: the From address.
         ca_file: certificates to trust beside the system's own.
+        dkim_key: PEM key (RSA or Ed25519) to sign with; its public half stands in the DNS under *dkim_selector* of
+            *dkim_domain* (default: the domain of *from*). Without it your server signs.
         hook_secret: what the mailbox shows when it posts mail; *previous_hook_secret* is good as well, for rotation.
     """
 
@@ -64,6 +67,9 @@ class SmtpSettings(ProviderSettings):
     starttls: StartTls = "always"
     ca_file: str = ""
     connections: int = Field(10, ge=1, le=100)
+    dkim_key: SecretStr = SecretStr("")
+    dkim_selector: str = ""
+    dkim_domain: str = ""
     hook_secret: SecretStr = SecretStr("")
     previous_hook_secret: SecretStr = SecretStr("")
 
@@ -82,9 +88,14 @@ class Smtp(Provider):
         super().__init__(settings, **rest)
         self._sender = head.sender_of(settings.from_)
         self._reply_to = head.sender_of(settings.reply_to) if settings.reply_to else None
+        self._signer = self._signing(settings)
         self._idle: list[Wire] = []
         self._room = asyncio.Semaphore(settings.connections)
         self._closed = False
+
+    def _signing(self, settings: SmtpSettings) -> Signer | None:
+        key = settings.dkim_key.get_secret_value()
+        return Signer.of_pem(settings.dkim_domain or self._domain, settings.dkim_selector, key) if key else None
 
     def __str__(self) -> str:
         """Write scheme and host."""
@@ -118,6 +129,7 @@ class Smtp(Provider):
         to = head.address_of(address)
         name = mime.message_id(attempt.delivery, self._domain)
         mail = mime.write(content, mime.Envelope(self._sender, to, name, attempt.started, self._reply_to))
+        mail = self._signer.sign(mail, attempt.started) if self._signer else mail
         try:
             async with asyncio.timeout(attempt.deadline * BEFORE_DOT) as clock:
                 reply = await self._hand_over(mail, to, attempt, lambda: clock.reschedule(None))
