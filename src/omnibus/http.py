@@ -56,6 +56,8 @@ class Answer:
             return None
         try:
             seconds = float(told)
+            if seconds != seconds:  # "nan" is a float to Python
+                return None
         except ValueError:
             try:
                 seconds = (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds()

@@ -10,30 +10,27 @@ from typing import TYPE_CHECKING, Any
 from omnibus.testing.clock import FakeClock
 from omnibus.testing.desk import FakeDesk
 from omnibus.testing.drafts import hostile_draft, sample_attempt, sample_context, sample_draft
+from omnibus.testing.fakes import FakeKeep
+from omnibus.testing.faults import Fault, FaultyServer, Reply
 from omnibus.testing.sandbox import HttpSandbox, Sandbox
 from omnibus.testing.world import Entry, World
 
 if TYPE_CHECKING:
-    from omnibus.testing.contracts import ChannelContract
+    from omnibus.testing.contracts import ChannelContract, ProviderContract, plain
     from omnibus.testing.serving import routes, serve
 
-_LATER = {"ChannelContract": "contracts", "routes": "serving", "serve": "serving"}
+_LATER = {
+    "ChannelContract": "contracts",
+    "ProviderContract": "contracts",
+    "plain": "contracts",
+    "routes": "serving",
+    "serve": "serving",
+}
 
 __all__ = [
-    "ChannelContract",
-    "Entry",
-    "FakeClock",
-    "FakeDesk",
-    "HttpSandbox",
-    "Sandbox",
-    "World",
-    "hostile_draft",
-    "routes",
-    "sample_attempt",
-    "sample_context",
-    "sample_draft",
-    "serve",
-]
+    "ChannelContract", "Entry", "FakeClock", "FakeDesk", "FakeKeep", "Fault", "FaultyServer", "HttpSandbox", "ProviderContract", "Reply", "Sandbox",
+    "World", "hostile_draft", "plain", "routes", "sample_attempt", "sample_context", "sample_draft", "serve",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

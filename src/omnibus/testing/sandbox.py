@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from aiohttp import web
 
 from omnibus.model.request import Request, Response
-
-if TYPE_CHECKING:
-    from omnibus.testing.world import World
+from omnibus.testing.world import World
 
 
 class Sandbox(ABC):

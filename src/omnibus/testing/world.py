@@ -13,12 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 import httpx
-
-if TYPE_CHECKING:
-    from omnibus.testing.sandbox import Sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +44,22 @@ class Entry:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Side(Protocol):
+    """Be a provider's side of the wire; ``Sandbox`` is the class to inherit."""
+
+    channel: ClassVar[str]
+    name: ClassVar[str]
+
+    async def start(self) -> Mapping[str, Mapping[str, Any]]:
+        """Listen; returns the ``[channels.*]`` tables."""
+
+    async def stop(self) -> None:
+        """Stop listening."""
+
+    async def report(self, payload: Mapping[str, Any]) -> None:
+        """Send a promised webhook."""
+
+
 class World:
     """Run sandboxes on loopback for tests, for the demo, and for users who test their own set-up.
 
@@ -60,7 +73,7 @@ class World:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.now, self.public_url = folder, now, public_url
         self.entries: list[Entry] = [Entry(**each) for each in _lines(folder / "ledger.ndjson")]
-        self.sandboxes: list[Sandbox] = []
+        self.sandboxes: list[Side] = []
         self._owed: dict[str, dict[str, Any]] = {}
         for each in _lines(folder / "owed.ndjson"):
             if each.get("paid"):
@@ -87,7 +100,7 @@ class World:
             if each.channel == channel and (kind is None or each.kind == kind) and bool(each.refused) != accepted
         ]
 
-    def owe(self, sandbox: Sandbox, name: str, after: timedelta, payload: Mapping[str, Any]) -> None:
+    def owe(self, sandbox: Side, name: str, after: timedelta, payload: Mapping[str, Any]) -> None:
         """Promise a webhook: ``sandbox.report(payload)`` is awaited once business time is *after* from now.
 
         Args:
@@ -112,13 +125,13 @@ class World:
         url = path_or_url if "://" in path_or_url else self.public_url + path_or_url
         return await self._client.request(method, url, headers=dict(headers), content=body)
 
-    def hook_url(self, sandbox: Sandbox) -> str:
+    def hook_url(self, sandbox: Side) -> str:
         """Name the URL at which the bus takes this provider's webhooks."""
         return f"{self.public_url}/hooks/{sandbox.channel}/{sandbox.name}"
 
     # ---- what tests, the demo and users call
 
-    async def start(self, *sandboxes: type[Sandbox]) -> dict[str, dict[str, Any]]:
+    async def start(self, *sandboxes: Callable[[World], Side]) -> dict[str, dict[str, Any]]:
         """Start sandboxes; returns the ``[channels.*]`` tables that point at them."""
         tables: dict[str, dict[str, Any]] = {}
         for kind in sandboxes:

@@ -5,5 +5,7 @@ declared with a reason (``without = {"webhooks": "SMTP has none"}``); nothing is
 """
 
 from omnibus.testing.contracts.channel import ChannelContract
+from omnibus.testing.contracts.provider import ProviderContract
+from omnibus.testing.contracts.webhooks import plain
 
-__all__ = ["ChannelContract"]
+__all__ = ["ChannelContract", "ProviderContract", "plain"]

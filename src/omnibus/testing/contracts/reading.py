@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
@@ -53,3 +55,23 @@ def headers(content: Content) -> Iterator[tuple[str, str]]:
 def flat(text: str) -> str:
     """Write all white space as single spaces."""
     return " ".join(text.split())
+
+
+@contextmanager
+def listening() -> Iterator[list[str]]:
+    """Collect every log line, of every logger, from debug upwards."""
+    lines: list[str] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(self.format(record))
+
+    root, ear = logging.getLogger(), Ear()
+    level = root.level
+    root.addHandler(ear)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield lines
+    finally:
+        root.setLevel(level)
+        root.removeHandler(ear)
