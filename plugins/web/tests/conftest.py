@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from omnibus.testing import FakeDesk, World, serve
-from omnibus_web import Cards
+from omnibus_web import Cards, Subscriptions, public_text
 from omnibus_web.channel import WebSettings
 from omnibus_web.endpoints import ENDPOINTS
+from omnibus_web.push_sandbox import HOST, PRIVATE_KEY
 from omnibus_web.sandbox import ShopSandbox
 
 FACE: dict[str, Any] = {
@@ -30,10 +31,11 @@ class Shop:
 
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    desk = FakeDesk(facets=[Cards])
+    desk = FakeDesk(facets=[Cards, Subscriptions])
     world = World(tmp_path, desk.now)
     tables = await world.start(ShopSandbox)
     table = {key: value for key, value in tables["web"].items() if key != "provider"}
+    table |= {"push_key": public_text(PRIVATE_KEY), "push_hosts": [HOST]}
     desk.settings = WebSettings.model_validate(table)
     async with serve(ENDPOINTS, desk) as root:
         world.public_url = root

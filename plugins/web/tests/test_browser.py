@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 import pytest
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
-from omnibus import Cart, Engagement
+from omnibus import Cart, Consent, Engagement
 from omnibus_web import Cards
+from omnibus_web.contrast import TEXT_RATIO, ratio
 from omnibus_web.endpoints import MODULE
 
 from .conftest import FACE, Shop
 from .test_endpoints import owner
+from .test_push_endpoints import mine, told
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGS = [
@@ -183,3 +186,137 @@ async def test_the_stream_comes_back_after_its_token_is_over(shop: Shop, browser
 
 def test_the_module_is_small() -> None:
     assert len(MODULE) < 12_000
+
+
+# ---- notifications
+
+
+async def test_a_push_is_shown_by_the_service_worker_and_reported(shop: Shop, browser: BrowserContext) -> None:
+    await browser.grant_permissions(["notifications"], origin=shop.sandbox.base_url)
+    page = await arrive(shop, browser)
+    cdp = await browser.new_cdp_session(page)
+    found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def registered(told: Any) -> None:
+        for each in told["registrations"]:
+            if not found.done():
+                found.set_result(each["registrationId"])
+
+    cdp.on("ServiceWorker.workerRegistrationUpdated", registered)
+    await cdp.send("ServiceWorker.enable")
+    await page.evaluate(
+        """async () => {
+            await navigator.serviceWorker.register("/omnibus-worker.js");
+            await navigator.serviceWorker.ready;
+            globalThis.told = [];
+            navigator.serviceWorker.onmessage = (event) => told.push(event.data.omnibus);
+        }"""
+    )
+    number = await asyncio.wait_for(found, 15)
+    reports: asyncio.Queue[str] = asyncio.Queue()
+    await browser.route("**/hooks/push/push?*", lambda route: _take(route, reports))
+    sent = {
+        "title": "Grüße, Ада 🥾", "body": "15 % off with code BACK-7Q2M", "url": "https://acme.example/cart", "label": "Go",
+        "image": "", "lang": "de", "tag": "t1", "report": f"{shop.root}/hooks/push/push?attempt=a1&proof=p1",
+    }  # fmt: skip
+    push = {"origin": shop.sandbox.base_url, "registrationId": number}
+    for _ in range(2):
+        await cdp.send("ServiceWorker.deliverPushMessage", {**push, "data": json.dumps(sent, ensure_ascii=False)})
+    await page.wait_for_function("told.length == 2")
+    assert await page.evaluate("told[0]") == sent
+    shown = """async () => (await (await navigator.serviceWorker.ready).getNotifications())
+        .map(({title, body, tag, lang, data}) => ({title, body, tag, lang, url: data.url}))"""
+    assert await page.evaluate(shown) == [
+        {"title": sent["title"], "body": sent["body"], "tag": "t1", "lang": "de", "url": sent["url"]}
+    ]
+    assert json.loads(await asyncio.wait_for(reports.get(), 15)) == {"type": "shown"}
+    await cdp.send("ServiceWorker.deliverPushMessage", {**push, "data": ""})
+    await page.wait_for_function("told.length == 3")
+    assert [each["title"] for each in await page.evaluate(shown)].count(
+        "127.0.0.1:" + push["origin"].split(":")[-1]
+    ) == 1
+
+
+async def _take(route: Any, reports: asyncio.Queue[str]) -> None:
+    reports.put_nowait(route.request.post_data)
+    await route.fulfill(status=204)
+
+
+async def test_the_page_subscribes_and_never_takes_another_persons_subscription(
+    shop: Shop, browser: BrowserContext
+) -> None:
+    await browser.grant_permissions(["notifications"], origin=shop.sandbox.base_url)
+    page = await arrive(shop, browser)
+    ada = await known(shop, page)
+    bob = await shop.desk.add(name="Bob")
+    await shop.desk.identify(bob.id, "push", mine("shared").id, evidence="test")
+    # a browser without network cannot reach its push service, so only that one call is replaced
+    await page.evaluate(
+        """([first, second]) => {
+            const wait = [first, second];
+            globalThis.ended = 0;
+            PushManager.prototype.subscribe = async (options) => {
+                globalThis.options = options;
+                const told = wait.shift();
+                return {toJSON: () => told, unsubscribe: async () => { ended += 1; }};
+            };
+        }""",
+        [told("shared"), told("fresh")],
+    )
+    assert await page.evaluate("omnibus.push({purposes: ['marketing']})") is True
+    assert await page.evaluate("[ended, options.userVisibleOnly, options.applicationServerKey]") == [
+        1, True, shop.desk.settings.push_key,
+    ]  # fmt: skip
+    context = await shop.desk.context(ada.id)
+    assert [each.value for each in context.customer.reached_by("push")] == [mine("fresh").id]
+    consent = context[Consent].answer("acme", "push", "marketing", "cart")
+    assert consent is not None
+
+
+# ---- everybody can use it
+
+
+async def test_reduced_motion_is_kept_and_motion_is_short(shop: Shop, browser: BrowserContext) -> None:
+    page = await arrive(shop, browser)
+    ada = await known(shop, page)
+    await shop.desk.sent(ada.id, "web", "d1", card=FACE)
+    await expect(page.get_by_role("region")).to_be_visible()
+    name = "getComputedStyle(document.querySelector('omnibus-banner').shadowRoot.querySelector('.card')).animationName"
+    assert await page.evaluate(name) == "none"
+    await page.emulate_media(reduced_motion="no-preference")
+    assert await page.evaluate(name) == "in"
+
+
+async def test_what_is_drawn_has_contrast_names_and_room(shop: Shop, browser: BrowserContext) -> None:
+    page = await arrive(shop, browser)
+    ada = await known(shop, page)
+    for kind in ("banner", "sidebar", "toast"):
+        card = {
+            **FACE,
+            "kind": kind,
+            "headline": kind,
+            "colours": {**FACE["colours"], "ground": "#1f3a5f", "ink": "#ffffff"},
+        }
+        await shop.desk.sent(ada.id, "web", kind, card=card, message=kind)
+    for kind in ("banner", "sidebar", "toast"):
+        card = page.get_by_role("region", name=kind)
+        await expect(card).to_be_visible()
+        for role, label in (("link", "Finish your order"), ("button", f"Close: {kind}")):
+            box = await card.get_by_role(role, name=label).bounding_box()  # type: ignore[arg-type]
+            assert box is not None
+            assert min(box["width"], box["height"]) >= 24, "WCAG 2.2 §2.5.8"
+        live = "node => node.closest('[aria-live]').getAttribute('aria-live')"
+        assert await card.evaluate(live) == "polite"
+        style = "node => [getComputedStyle(node).color, getComputedStyle(node).backgroundColor]"
+        for drawn in (card, card.get_by_role("link")):
+            ink, ground = await drawn.evaluate(style)
+            assert ratio(_hex(ink), _hex(ground)) >= TEXT_RATIO, (kind, ink, ground)
+    await page.set_viewport_size({"width": 320, "height": 640})
+    assert await page.evaluate("document.querySelector('omnibus-banner').getBoundingClientRect().right <= innerWidth")
+    assert await page.evaluate("document.querySelector('omnibus-toast').getBoundingClientRect().left >= 0")
+    await page.screenshot(path=shop.world.folder / "narrow.png")
+
+
+def _hex(rgb: str) -> str:
+    red, green, blue = (int(each) for each in re.findall(r"\d+", rgb)[:3])
+    return f"#{red:02x}{green:02x}{blue:02x}"
