@@ -188,6 +188,15 @@ def test_a_direct_message_keeps_to_bytes():
     assert content.losses
 
 
+def test_a_direct_message_shows_one_picture():
+    content = direct(
+        heard(), media=[Media("https://a.example/1.mp4"), Media("https://a.example/2.jpg"), Media("3.jpg")]
+    )
+    assert content.picture == Media("https://a.example/2.jpg")
+    assert content.losses == (Loss("image", "a direct message shows one picture"),) * 2
+    assert b"2.jpg" in content.preview().picture
+
+
 def test_the_window_premise():
     thread = sample_context((Thread,), [heard(NOW - HOUR)])[Thread]
     assert Thread.premises() == ("open",)

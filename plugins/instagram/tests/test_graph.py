@@ -140,18 +140,52 @@ async def test_a_published_container_is_done(shop):
 
 
 async def test_a_direct_message_within_the_window(shop):
-    await shop.sandbox.message_from(ADA, "Are they there?")
+    shop.sandbox.message_from(ADA, "Are they there?")
     receipt = await shop.write()
     (direct,) = shop.received("direct")
     assert receipt == Receipt(direct.id, {})
     assert (direct.to, direct.text, direct.data) == (ADA, "Your boots are ready.", {"tag": "", "comment": ""})
-    assert (shop.sandbox.folder / f"direct-{direct.id}.json").exists()
+    page = (shop.sandbox.folder / f"direct-{ADA}.html").read_text()
+    assert page.index("Are they there?") < page.index("Your boots are ready.")
     assert await shop.graph.lookup(shop.attempt(), ADA, shop.keep) == Receipt(direct.id)
     assert isinstance(await shop.graph.lookup(shop.attempt(2), ADA, shop.keep), Absent)
 
 
+@pytest.mark.parametrize("url", ["https://acme.example/boots.jpg", "boots.png"])
+async def test_a_picture_goes_ahead_of_the_words(shop, tmp_path, url):
+    shop.sandbox.message_from(ADA, "Are they there?")
+    picture = Media(url if ":" in url else photo(tmp_path / url))
+    receipt = await shop.write(picture=picture)
+    (attachment,), (direct,) = shop.received("attachment"), shop.received("direct")
+    assert receipt == Receipt(direct.id, {"picture": attachment.id})
+    assert attachment.data["picture"] == url or attachment.data["picture"].startswith(shop.sandbox.base_url)
+    again = await shop.graph.send(shop.letter(picture=picture), ADA, shop.attempt(1, id="another"), shop.keep)
+    assert again.details == {"picture": attachment.id}
+    assert len(shop.received("attachment")) == 1
+
+
+@pytest.mark.parametrize("url", ["https://acme.example/boots.svg", "missing.png"])
+async def test_words_never_wait_for_a_picture(shop, url):
+    shop.sandbox.message_from(ADA, "Are they there?")
+    receipt = await shop.write(picture=Media(url))
+    assert receipt.details == {"picture": "not sent"}
+    assert len(shop.received("direct")) == 1
+
+
+async def test_a_refused_picture_is_told(shop, monkeypatch):
+    shop.sandbox.message_from(ADA, "Are they there?")
+    monkeypatch.setattr(shop.graph._letters, "_attachment", _odd)
+    receipt = await shop.write(picture=Media("x"))
+    assert receipt.details == {"picture": "100/2018047"}
+    assert len(shop.received("direct")) == 1
+
+
+async def _odd(picture):
+    return "ftp://acme.example/boots.jpg"
+
+
 async def test_the_window_closes_after_a_day(shop):
-    await shop.sandbox.message_from(ADA, "Are they there?")
+    shop.sandbox.message_from(ADA, "Are they there?")
     letter = shop.letter()
     shop.clock.advance(timedelta(hours=24))
     with pytest.raises(Refused, match="window_closed"):
@@ -161,7 +195,7 @@ async def test_the_window_closes_after_a_day(shop):
 
 @pytest.mark.parametrize("text", ["x" * 1_001, "é" * 501])
 async def test_a_text_over_1000_bytes_is_refused_by_them(shop, text):
-    await shop.sandbox.message_from(ADA, "hello")
+    shop.sandbox.message_from(ADA, "hello")
     with pytest.raises(Refused, match="100"):
         await shop.write(text=text)
 
@@ -244,7 +278,7 @@ async def test_the_challenge(hooked):
 async def test_a_conversation_over_the_wire(hooked):
     shop, found = hooked
     at = shop.clock.now()
-    mid = await shop.sandbox.message_from(ADA, "Où sont mes bottes ? 🥾")
+    mid = shop.sandbox.message_from(ADA, "Où sont mes bottes ? 🥾")
     assert await shop.world.pump() == 1
     said = {"channel": "instagram", "kind": "message", "text": "Où sont mes bottes ? 🥾"}
     assert found == [Report(mid, "conversation.received", at, identity=("instagram", ADA), data=said)]
@@ -256,11 +290,11 @@ async def test_a_conversation_over_the_wire(hooked):
     read = Report(f"read:{sent}", "message.opened", at + 5 * MINUTE, provider_id=sent, data={"channel": "instagram"})
     assert found == [read]
     found.clear()
-    await shop.sandbox.message_from(ADA, "Merci", reply_to=sent)
-    await shop.sandbox.react_from(ADA, sent)
-    await shop.sandbox.message_from(ADA, "Joli", story="s1")
-    await shop.sandbox.comment_from(ADA, "m1", "Quel prix ?")
-    await shop.sandbox.mention_from("m2", "c2")
+    shop.sandbox.message_from(ADA, "Merci", reply_to=sent)
+    shop.sandbox.react_from(ADA, sent)
+    shop.sandbox.message_from(ADA, "Joli", story="s1")
+    shop.sandbox.comment_from(ADA, "m1", "Quel prix ?")
+    shop.sandbox.mention_from("m2", "c2")
     await shop.world.pump()
     told = [(each.type, each.data["kind"], each.data["text"]) for each in found]
     assert sorted(told) == [

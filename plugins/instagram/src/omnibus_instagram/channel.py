@@ -94,8 +94,10 @@ class DirectContent(Content):
         wrote: their last message to us, which the window is reckoned from; None when they never wrote.
         comment: a comment of theirs that this may answer privately when the window is closed; *commented*: when.
         human: a person wrote it, and the account may say so.
+        picture: goes first, as a message of its own; the words never wait for it.
     """
 
+    picture: Media | None = None
     wrote: datetime | None = None
     comment: str = ""
     commented: datetime | None = None
@@ -104,7 +106,9 @@ class DirectContent(Content):
 
     def preview(self) -> Preview:
         """Show the words, and the bubble as SVG."""
-        return Preview(self.text, "image/svg+xml", preview.bubble(self.sender, self.text))
+        return Preview(
+            self.text, "image/svg+xml", preview.bubble(self.sender, self.text, self.picture.url if self.picture else "")
+        )
 
 
 class Posts(Channel):
@@ -132,7 +136,9 @@ class Direct(Channel):
     """Compose what one person reads in their messages."""
 
     name, audience, identity = "instagram", "person", "instagram"
-    capabilities = Capabilities(max_length=DIRECT, unit="bytes", replies=True, reports=("opened", "replied"), points=2)
+    capabilities = Capabilities(
+        max_length=DIRECT, unit="bytes", media=True, replies=True, reports=("opened", "replied"), points=2
+    )
     Settings = InstagramSettings
 
     def compose(self, draft: Draft, layout: Layout | None, context: Context) -> DirectContent:
@@ -145,12 +151,12 @@ class Direct(Channel):
         thread = Thread.of(context)
         opening = "" if human or not self._discloses(thread) else f"{self.settings.disclosure}\n\n"
         words = shape(draft, lambda text: size(opening + text) <= DIRECT, block="instagram", where=_place(draft))
-        losses = words.losses
-        if draft.media:
-            losses = (*losses, Loss("image", "a direct message carries text here"))
+        stills = [each for each in draft.media if not video(each.url)]
+        more = [Loss("image", "a direct message shows one picture")] * (len(draft.media) - len(stills[:1]))
         comment = thread.newest if self.settings.private_replies else ""
         return DirectContent(
-            text=opening + words.text, losses=losses, wrote=thread.wrote, sender=_line(draft.brand.name),
+            text=opening + words.text, losses=(*words.losses, *more), wrote=thread.wrote,
+            picture=stills[0] if stills else None, sender=_line(draft.brand.name),
             comment=comment, commented=thread.comments.get(comment), human=human and self.settings.human_agent,
         )  # fmt: skip
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from omnibus.testing import Entry, World
@@ -28,21 +26,21 @@ class Feed:
         return str(FIRST_ID + len(self.world.entries) + 1)
 
     def note(
-        self, kind: str, id_: str, *, to: str = "", text: str = "", refused: str = "", data: Mapping[str, Any] = NOTHING
+        self,
+        kind: str,
+        id_: str,
+        *,
+        to: str = "",
+        text: str = "",
+        refused: str = "",
+        data: Mapping[str, Any] = NOTHING,
+        after: timedelta = timedelta(),
     ) -> Entry:
         """Write an entry durably; call before answering."""
-        at = self.world.now().isoformat()
+        at = (self.world.now() + after).isoformat()
         return self.world.record(
             Entry(id_, at, "instagram", self.sandbox, kind, to=to, text=text, refused=refused, data=dict(data))
         )
-
-    def show(self, folder: Path, name: str, entry: Entry, picture: bytes | None = None) -> None:
-        """Write what a person would see, as JSON and picture."""
-        folder.mkdir(parents=True, exist_ok=True)
-        shown = {"id": entry.id, "at": entry.at, "to": entry.to, "text": entry.text, **entry.data}
-        (folder / f"{name}.json").write_text(json.dumps(shown, ensure_ascii=False, indent=1), encoding="utf-8")
-        if picture is not None:
-            (folder / f"{name}.jpg").write_bytes(picture)
 
     def of(self, *kinds: str) -> Iterator[Entry]:
         """List accepted entries of some kinds, oldest first."""
@@ -74,7 +72,8 @@ class Feed:
 
     def wrote(self, person: str) -> datetime | None:
         """Tell when this person last wrote to us directly."""
-        return max((when(each) for each in self.of("inbound") if each.data.get("from") == person), default=None)
+        told = (when(each) for each in self.of("inbound") if each.data.get("from") == person)
+        return max((each for each in told if each <= self.world.now()), default=None)
 
     def comment(self, id_: str) -> Entry | None:
         """Find a comment."""
@@ -86,7 +85,9 @@ class Feed:
 
     def thread(self, person: str) -> list[Entry]:
         """List what was said with one person, newest first."""
-        return [each for each in self.of("direct", "inbound") if person in {each.to, each.data.get("from")}][::-1]
+        return [
+            each for each in self.of("direct", "attachment", "inbound") if person in {each.to, each.data.get("from")}
+        ][::-1]
 
 
 def when(entry: Entry) -> datetime:
@@ -103,3 +104,21 @@ def line(entry: Entry, account: str) -> dict[str, Any]:
     """Give one message of a conversation."""
     author = str(entry.data.get("from", account))
     return {"id": entry.id, "created_time": stamp(entry), "from": {"id": author}, "message": entry.text}
+
+
+def between(
+    account: str, sender: str, to: str, entry: Entry, what: Mapping[str, Any], later: timedelta = timedelta()
+) -> dict[str, Any]:
+    """Make a messaging webhook; its times are in milliseconds."""
+    at = int((when(entry) + later).timestamp() * 1000)
+    row = {"sender": {"id": sender}, "recipient": {"id": to}, "timestamp": at, **what}
+    return {"object": "instagram", "entry": [{"id": account, "time": at, "messaging": [row]}]}
+
+
+def changed(account: str, field: str, value: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
+    """Make a webhook of comments or mentions; its time is in seconds."""
+    change = {"field": field, "value": value}
+    return {
+        "object": "instagram",
+        "entry": [{"id": account, "time": int(when(entry).timestamp()), "changes": [change]}],
+    }

@@ -107,9 +107,9 @@ class Graph(Provider):
         super().__init__(settings, now=now, hook_url=hook_url)
         self._api = Api(settings.url, settings.token, settings.app_secret.get_secret_value())
         self._press = Press(self._api, settings.account, pause=settings.poll_seconds, looks=settings.polls)
-        self._letters = Letters(self._api, settings.account, now)
         self._token = Token(self._api, settings.token)
         self._shelf = Shelf(settings.media_folder, settings.media_base_url or served_at(hook_url), settings.font)
+        self._letters = Letters(self._api, self._shelf.attachment, now)
 
     def __str__(self) -> str:
         """Write scheme, account and version."""

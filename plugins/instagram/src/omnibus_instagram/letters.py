@@ -9,15 +9,17 @@ Source:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from omnibus import Absent, Attempt, Keep, Receipt, Refused, Unknown
+from omnibus import Absent, Attempt, Keep, Media, Receipt, Refused, TryLater, Unknown
 from omnibus_instagram.api import Api
 from omnibus_instagram.channel import DirectContent
 from omnibus_instagram.notes import Notes, ident, rows, when
 from omnibus_instagram.thread import COMMENT, HUMAN, WINDOW
+
+Attachment = Callable[[Media], Awaitable[str]]  # the public URL of a picture, empty for none
 
 SKEW = timedelta(seconds=60)  # their clock and ours
 LOOKED_AT = "20"  # messages of a conversation; the API shows no more
@@ -26,8 +28,8 @@ LOOKED_AT = "20"  # messages of a conversation; the API shows no more
 class Letters:
     """Write to one person at a time."""
 
-    def __init__(self, api: Api, account: str, now: Callable[[], datetime]) -> None:
-        self._api, self._account, self._now = api, account, now
+    def __init__(self, api: Api, attachment: Attachment, now: Callable[[], datetime]) -> None:
+        self._api, self._attachment, self._now = api, attachment, now
 
     async def send(self, content: DirectContent, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         """Send, in the window of their last message or as the private reply to their comment.
@@ -39,12 +41,33 @@ class Letters:
         notes = Notes(keep, attempt.delivery)
         await notes.set("text", digest(content.text))
         await notes.set("since", attempt.started.isoformat())
+        details = await self._picture(content, body, notes)
         told = await self._api.post("me/messages", body, last=True)
         mid = ident(told.get("message_id"))
         if not mid:
             raise Unknown("no_message_id")
         comment = body["recipient"].get("comment_id")
-        return Receipt(mid, {"comment": comment} if comment else {})
+        return Receipt(mid, details | ({"comment": comment} if comment else {}))
+
+    async def _picture(self, content: DirectContent, body: dict[str, Any], notes: Notes) -> dict[str, str]:
+        """Send the picture ahead, once at most; whatever becomes of it, the words follow."""
+        if content.picture is None or "comment_id" in body["recipient"]:  # a private reply is one message
+            return {}
+        if told := await notes.get("picture"):
+            return {"picture": told}
+        url = await self._attachment(content.picture)
+        if not url:
+            return {"picture": "not sent"}
+        await notes.set("picture", "unknown")
+        image = {"attachment": {"type": "image", "payload": {"url": url}}}
+        try:
+            told = ident((await self._api.post("me/messages", {**body, "message": image}, last=True)).get("message_id"))
+        except TryLater:
+            await notes.set("picture", "")  # nothing was processed: it may be tried again
+            raise
+        except (Refused, Unknown) as error:
+            told = error.reason
+        return {"picture": await notes.set("picture", told or "unknown")}
 
     async def wrote(self, attempt: Attempt, keep: Keep) -> bool:
         """Tell whether this delivery is a direct message that was about to leave."""

@@ -27,11 +27,13 @@ def story(handle: str, pictures: list[str], card: Card | None) -> bytes:
     return _svg(WIDTH, height, "#000000", shown + head)
 
 
-def bubble(sender: str, text: str) -> bytes:
-    """Draw a direct message."""
+def bubble(sender: str, text: str, picture: str = "") -> bytes:
+    """Draw a direct message, its picture below its words."""
     lines = _wrapped(text, 44)
-    height = 70 + 18 * len(lines)
-    box = f'<rect x="12" y="40" width="{WIDTH - 60}" height="{height - 52}" rx="18" fill="#efefef"/>'
+    words = 70 + 18 * len(lines)
+    height = words + (WIDTH * 3 // 4 if picture else 0)
+    box = f'<rect x="12" y="40" width="{WIDTH - 60}" height="{words - 52}" rx="18" fill="#efefef"/>'
+    box += _photo([picture], words, WIDTH * 3 // 4) if picture else ""
     head = f'<text x="16" y="28" font-size="13" fill="#737373">{escape(sender)}</text>'
     return _svg(WIDTH, height, "#ffffff", head + box + _lines(text, 44, 28, 64, "#1c1c1c", 14))
 

@@ -48,9 +48,10 @@ def refuse(code: int, subcode: int | None, message: str) -> Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """Hold a message that is well formed; *to* or *comment* is given."""
+    """Hold a message that is well formed; *to* or *comment* is given, and *text* or *picture*."""
 
-    text: str
+    text: str = ""
+    picture: str = ""
     to: str = ""
     comment: str = ""
     tag: str = ""
@@ -67,16 +68,30 @@ def read_letter(told: Any) -> Letter:
     to, message = told.get("recipient"), told.get("message")
     if not isinstance(to, dict) or len(to) != 1 or set(to) - {"id", "comment_id"}:
         raise refuse(100, None, "Param recipient must hold one of id and comment_id")
+    text, picture = _words(message)
+    tagged, tag = told.get("messaging_type") == "MESSAGE_TAG", str(told.get("tag", ""))
+    if tagged != bool(tag) or tag not in {"", "HUMAN_AGENT"}:
+        raise refuse(100, None, "Param tag must be HUMAN_AGENT with messaging_type MESSAGE_TAG")
+    return Letter(text, picture, str(to.get("id", "")), str(to.get("comment_id", "")), tag)
+
+
+def _words(message: Any) -> tuple[str, str]:
+    if isinstance(message, dict) and set(message) == {"attachment"}:
+        attachment = message["attachment"]
+        payload = attachment.get("payload") if isinstance(attachment, dict) else None
+        url = payload.get("url") if isinstance(payload, dict) and set(payload) == {"url"} else None
+        if not isinstance(url, str) or attachment.get("type") != "image":
+            raise refuse(100, None, "Param message[attachment] must be an image with an URL")
+        if not re.fullmatch(r"(https://|http://127\.0\.0\.1[:/]).*\.(png|jpe?g|gif)(\?.*)?", url, re.IGNORECASE):
+            raise refuse(100, 2018047, "The attachment could not be uploaded")
+        return "", url
     if not isinstance(message, dict) or set(message) != {"text"} or not isinstance(message["text"], str):
         raise refuse(100, None, "Param message[text] must be a string, and nothing else")
     if not message["text"].strip():
         raise refuse(100, None, "Param message[text] must not be empty")
     if size(message["text"]) > DIRECT:
         raise refuse(100, None, f"Length of param message[text] must be less than or equal to {DIRECT}")
-    tagged, tag = told.get("messaging_type") == "MESSAGE_TAG", str(told.get("tag", ""))
-    if tagged != bool(tag) or tag not in {"", "HUMAN_AGENT"}:
-        raise refuse(100, None, "Param tag must be HUMAN_AGENT with messaging_type MESSAGE_TAG")
-    return Letter(message["text"], str(to.get("id", "")), str(to.get("comment_id", "")), tag)
+    return message["text"], ""
 
 
 def post_fields(told: Any, picture: Callable[[str], bytes | None]) -> dict[str, Any]:

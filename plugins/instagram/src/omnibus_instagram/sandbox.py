@@ -17,12 +17,13 @@ from urllib.parse import quote, urlsplit
 from omnibus import Request, Response
 from omnibus.testing import Entry, HttpSandbox, World
 from omnibus_instagram.api import proof
-from omnibus_instagram.feed import Feed, line, stamp, when
+from omnibus_instagram.feed import Feed, between, changed, line, stamp, when
 from omnibus_instagram.hooks import signature
 from omnibus_instagram.refusals import Refusal, post_fields, read_letter, refuse
+from omnibus_instagram.shown import show_post, show_thread
 from omnibus_instagram.thread import COMMENT, HUMAN, WINDOW
 
-ECHO, READ = timedelta(seconds=1), timedelta(minutes=5)
+NOW, ECHO, READ = timedelta(), timedelta(seconds=1), timedelta(minutes=5)
 
 
 class GraphSandbox(HttpSandbox):
@@ -62,40 +63,49 @@ class GraphSandbox(HttpSandbox):
         }  # fmt: skip
         return {"instagram": table}
 
-    # ---- what people do
+    # ---- what people do; webhooks come with ``world.pump()``
 
-    async def message_from(self, igsid: str, text: str, *, story: str = "", reply_to: str = "") -> str:
-        """Write to the account as a person, which opens the window; returns the ``mid``. The webhook is due at once."""
-        entry = self.feed.note("inbound", f"m_{self.feed.next_id()}", to=self.account, text=text, data={"from": igsid})
-        message: dict[str, Any] = {"mid": entry.id, "text": text}
+    def message_from(
+        self, igsid: str, text: str, *, story: str = "", reply_to: str = "", after: timedelta = NOW
+    ) -> str:
+        """Write to the account as a person, which opens the window; returns the ``mid``.
+
+        Args:
+            story: id of a story of ours that this answers; *reply_to*: mid of a message of ours.
+        """
+        mid = f"m_{self.feed.next_id()}"
+        entry = self.feed.note("inbound", mid, to=self.account, text=text, data={"from": igsid}, after=after)
+        message: dict[str, Any] = {"mid": mid, "text": text}
         if story:
             message["reply_to"] = {"story": {"id": story, "url": f"{self.base_url}/stories/{story}"}}
         elif reply_to:
             message["reply_to"] = {"mid": reply_to}
-        self._owe(entry.id, self._between(igsid, self.account, entry, {"message": message}))
-        return entry.id
+        self._owe(mid, between(self.account, igsid, self.account, entry, {"message": message}), after)
+        return mid
 
-    async def comment_from(self, igsid: str, media: str, text: str, *, username: str = "someone") -> str:
+    def comment_from(
+        self, igsid: str, media: str, text: str, *, username: str = "someone", after: timedelta = NOW
+    ) -> str:
         """Comment on a post as a person; returns the comment's id. It opens no window."""
-        entry = self.feed.note("comment", self.feed.next_id(), to=media, text=text, data={"from": igsid})
+        entry = self.feed.note("comment", self.feed.next_id(), to=media, text=text, data={"from": igsid}, after=after)
         value = {
             "from": {"id": igsid, "username": username}, "media": {"id": media, "media_product_type": "FEED"},
             "id": entry.id, "text": text,
         }  # fmt: skip
-        self._owe(entry.id, self._changed("comments", value, entry))
+        self._owe(entry.id, changed(self.account, "comments", value, entry), after)
         return entry.id
 
-    async def mention_from(self, media: str, comment: str = "") -> None:
+    def mention_from(self, media: str, comment: str = "", *, after: timedelta = NOW) -> None:
         """Mention the account somewhere else; Instagram does not say who did."""
-        entry = self.feed.note("mention", self.feed.next_id(), to=media)
+        entry = self.feed.note("mention", self.feed.next_id(), to=media, after=after)
         value = {"media_id": media, **({"comment_id": comment} if comment else {})}
-        self._owe(entry.id, self._changed("mentions", value, entry))
+        self._owe(entry.id, changed(self.account, "mentions", value, entry), after)
 
-    async def react_from(self, igsid: str, mid: str, emoji: str = "❤") -> None:
+    def react_from(self, igsid: str, mid: str, emoji: str = "❤", *, after: timedelta = NOW) -> None:
         """React to a direct message."""
-        entry = self.feed.note("reaction", self.feed.next_id(), to=mid, text=emoji, data={"from": igsid})
+        entry = self.feed.note("reaction", self.feed.next_id(), to=mid, text=emoji, data={"from": igsid}, after=after)
         reaction = {"mid": mid, "action": "react", "reaction": "love", "emoji": emoji}
-        self._owe(entry.id, self._between(igsid, self.account, entry, {"reaction": reaction}))
+        self._owe(entry.id, between(self.account, igsid, self.account, entry, {"reaction": reaction}), after)
 
     async def subscribe(self) -> bool:
         """Check the webhook address as the app's form does; tells whether it answered the challenge."""
@@ -110,22 +120,8 @@ class GraphSandbox(HttpSandbox):
         answer = await self.world.post(self.world.hook_url(self), headers=headers, body=body)
         answer.raise_for_status()
 
-    def _owe(self, name: str, payload: Mapping[str, Any], after: timedelta = timedelta(0)) -> None:
+    def _owe(self, name: str, payload: Mapping[str, Any], after: timedelta = NOW) -> None:
         self.world.owe(self, name, after, payload)
-
-    def _between(
-        self, sender: str, to: str, entry: Entry, what: Mapping[str, Any], later: timedelta = timedelta(0)
-    ) -> dict[str, Any]:
-        at = int((when(entry) + later).timestamp() * 1000)
-        row = {"sender": {"id": sender}, "recipient": {"id": to}, "timestamp": at, **what}
-        return {"object": "instagram", "entry": [{"id": self.account, "time": at, "messaging": [row]}]}
-
-    def _changed(self, field: str, value: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
-        at = int(when(entry).timestamp())
-        return {
-            "object": "instagram",
-            "entry": [{"id": self.account, "time": at, "changes": [{"field": field, "value": value}]}],
-        }
 
     # ---- the API
 
@@ -250,9 +246,15 @@ class GraphSandbox(HttpSandbox):
             "fields": dict(container.data),
         }  # fmt: skip
         entry = self.feed.note("post", id_, text=container.text, data=data)
-        picture = self._picture(str(container.data.get("image_url", "")))
-        self.feed.show(self.folder, f"{'story' if kind == 'STORIES' else 'post'}-{id_}", entry, picture)
+        shown = [container.data, *(each.data for each in self._children(container) if each)]
+        urls = [str(each.get("image_url") or each.get("video_url") or "") for each in shown]
+        pictures = [(each, self._picture(each)) for each in urls if each]
+        show_post(self.folder, f"{'story' if kind == 'STORIES' else 'post'}-{id_}", entry, pictures)
         return entry
+
+    def _children(self, container: Entry) -> list[Entry | None]:
+        told = str(container.data.get("children", ""))
+        return [self.feed.container(each) for each in told.split(",") if each]
 
     def _sent(self, told: Any) -> dict[str, str]:
         letter = read_letter(told)
@@ -270,17 +272,18 @@ class GraphSandbox(HttpSandbox):
             wrote, window = self.feed.wrote(person), HUMAN if letter.tag and self.human_agent else WINDOW
             if wrote is None or self.world.now() - wrote >= window:
                 raise refuse(10, 2534022, "This message is sent outside of allowed window")
-        data = {"tag": letter.tag, "comment": letter.comment}
-        entry = self.feed.note("direct", f"m_{self.feed.next_id()}", to=person, text=letter.text, data=data)
-        self.feed.show(self.folder, f"direct-{entry.id}", entry)
-        echo = {"message": {"mid": entry.id, "text": letter.text, "is_echo": True}}
-        self._owe(f"{entry.id}:echo", self._between(self.account, person, entry, echo), ECHO)
-        if self.readers:
-            seen = self._between(person, self.account, entry, {"read": {"mid": entry.id}}, READ)
+        kind, data = "direct", {"tag": letter.tag, "comment": letter.comment}
+        if letter.picture:
+            kind, data["picture"] = "attachment", letter.picture
+        entry = self.feed.note(kind, f"m_{self.feed.next_id()}", to=person, text=letter.text, data=data)
+        show_thread(self.folder, person, self.feed.thread(person)[::-1])
+        words = {"attachments": [{"type": "image"}]} if letter.picture else {"text": letter.text}
+        echo = {"message": {"mid": entry.id, **words, "is_echo": True}}
+        self._owe(f"{entry.id}:echo", between(self.account, self.account, person, entry, echo), ECHO)
+        if self.readers and not letter.picture:
+            seen = between(self.account, person, self.account, entry, {"read": {"mid": entry.id}}, READ)
             self._owe(f"{entry.id}:read", seen, READ)
         return {"recipient_id": person, "message_id": entry.id}
-
-    # ---- pictures
 
     def _served(self, name: str) -> Response:
         path = self.folder / "media" / Path(name).name

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from omnibus import Desk, InputError, NotFound, Refused, Request, Response
+from omnibus import Desk, InputError, Media, NotFound, Refused, Request, Response
 from omnibus_instagram.channel import PostContent, video
 from omnibus_instagram.picture import draw, fit, ratio
 
 FOLDER = "instagram-media"  # below the working directory, when none is configured
 PIECE = 256 * 1024  # bytes of a file that are read at a time
+ATTACHED = re.compile(r"\.(png|jpe?g|gif)(\?|$)", re.IGNORECASE)  # what a direct message shows
 TYPES = {".jpg": "image/jpeg", ".mp4": "video/mp4", ".mov": "video/quicktime"}
 
 
@@ -68,6 +69,20 @@ class Shelf:
         if not (self._folder and self._base):
             raise Refused("media_base_url_missing")
         return await asyncio.to_thread(self._put, content, at)
+
+    async def attachment(self, picture: Media) -> str:
+        """Give the public URL of a picture for a direct message; empty when it has none that they would take."""
+        if picture.url.startswith("https://"):
+            return picture.url if ATTACHED.search(picture.url) else ""
+        if not (self._folder and self._base):
+            return ""
+        return await asyncio.to_thread(self._attach, picture)
+
+    def _attach(self, picture: Media) -> str:
+        try:
+            return self._write(fit(Path(picture.url).read_bytes()), ".jpg")
+        except (OSError, InputError):
+            return ""  # the words go without it; the receipt says so
 
     def _put(self, content: PostContent, at: int) -> str:
         try:
