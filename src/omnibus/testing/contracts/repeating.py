@@ -42,17 +42,14 @@ class Repeating(Subject):
 
     async def _same_key(self) -> None:
         if self._speaks_no_http:
-            provider = self.provider()
-            first, again = await self.handed(provider), await self.handed(provider, sample_attempt(resent=True))
+            async with self.opened("") as provider:
+                first, again = await self.handed(provider), await self.handed(provider, sample_attempt(resent=True))
             assert isinstance(first, Receipt), f"a good hand-over gave {first!r}"
             assert first == again, "the same attempt gave another receipt"
-            await provider.aclose()
             return
-        async with FaultyServer(self.success) as server:
-            provider = self.provider(server.base_url)
+        async with FaultyServer(self.success) as server, self.opened(server.base_url) as provider:
             for attempt in (sample_attempt(), sample_attempt(number=1, resent=True), sample_attempt(2)):
                 await self.handed(provider, attempt)
-            await provider.aclose()
             keys = [self.key(each) for each in server.requests if self.submits(each)]
         assert keys, "nothing was submitted"
         assert all(keys), "idempotency is `key`, but a request bears none"
@@ -63,10 +60,8 @@ class Repeating(Subject):
         attempt = sample_attempt()
         if self._speaks_no_http:
             return
-        async with FaultyServer(self.success) as server:
-            provider = self.provider(server.base_url)
+        async with FaultyServer(self.success) as server, self.opened(server.base_url) as provider:
             await self.handed(provider, attempt)
-            await provider.aclose()
             wire = "\n".join(
                 unquote_plus(f"{each.url} {dict(each.headers)} {each.body.decode('latin-1')}")
                 for each in server.requests
@@ -93,8 +88,7 @@ class Repeating(Subject):
     async def _asked(self, attempt: Attempt, script: Script) -> Receipt | Absent | DeliveryError:
         """Lose the answer of a hand-over, then look the attempt up."""
         keep, submitted = FakeKeep(), 0
-        async with FaultyServer(at_hand_over(self, Fault.RESET)) as server:
-            provider = self.provider(server.base_url)
+        async with FaultyServer(at_hand_over(self, Fault.RESET)) as server, self.opened(server.base_url) as provider:
             lost = await self.handed(provider, attempt, keep=keep)
             assert isinstance(lost, Unknown), f"a lost answer gave {lost!r}"
             submitted, server.script = len(server.requests), script
@@ -104,6 +98,5 @@ class Repeating(Subject):
             except DeliveryError as error:
                 return error
             finally:
-                await provider.aclose()
                 again = [each for each in server.requests[submitted:] if self.submits(each)]
                 assert not again, "a lookup handed the message over"

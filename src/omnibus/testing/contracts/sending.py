@@ -34,8 +34,7 @@ class Sending(Subject):
         """A success is a receipt with plain values; before it, no connection was opened."""
         if self._speaks_no_http:
             return
-        async with FaultyServer(self.success) as server:
-            provider = self.provider(server.base_url)
+        async with FaultyServer(self.success) as server, self.opened(server.base_url) as provider:
             await asyncio.sleep(0)
             assert server.connections == 0, "a connection before the first call"
             receipt = await self.handed(provider)
@@ -43,7 +42,6 @@ class Sending(Subject):
             assert receipt.provider_id is None or (isinstance(receipt.provider_id, str) and receipt.provider_id)
             json.dumps(dict(receipt.details))
             assert any(self.submits(each) for each in server.requests), "nothing was submitted"
-            await provider.aclose()
 
     # ---- the bad ways
 
@@ -127,10 +125,8 @@ class Sending(Subject):
             got = await self._told(Reply(200, body, {"content-type": "application/json"}))
             assert isinstance(got, Unknown), f"200 with {body!r}: {got!r}, not Unknown"
         good = b""
-        async with FaultyServer(self.success) as server:
-            provider = self.provider(server.base_url)
+        async with FaultyServer(self.success) as server, self.opened(server.base_url) as provider:
             await self.handed(provider)
-            await provider.aclose()
             good = next((self.success(each).body for each in server.requests if self.submits(each)), b"")
         for body in mutants(good, limit=60):
             await self._told(Reply(200, body, {"content-type": "application/json"}))
@@ -149,10 +145,8 @@ class Sending(Subject):
         """A token that cannot be fetched or an upload that fails is no surprise either."""
         if self._speaks_no_http:
             return
-        async with FaultyServer(self.success) as server:
-            provider = self.provider(server.base_url)
+        async with FaultyServer(self.success) as server, self.opened(server.base_url) as provider:
             await self.handed(provider)
-            await provider.aclose()
             steps = [each for each in server.requests if not self.submits(each)]
         troubles: list[Reply | Fault] = [
             Reply(500),
@@ -163,20 +157,19 @@ class Sending(Subject):
             Fault.GARBAGE,
         ]
         for trouble in troubles if steps else []:
-            async with FaultyServer(before_hand_over(self, trouble)) as server:
-                provider = self.provider(server.base_url)
+            async with (
+                FaultyServer(before_hand_over(self, trouble)) as server,
+                self.opened(server.base_url) as provider,
+            ):
                 got = await self.handed(provider)
-                await provider.aclose()
             assert isinstance(got, (DeliveryError, Receipt)), f"{trouble}: {got!r}"
 
     async def test_an_address_becomes_no_header(self) -> None:
         """Line ends in an address reach nobody."""
         if self._speaks_no_http or "identity" in self.without:
             return
-        async with FaultyServer(self.success) as server:
-            provider = self.provider(server.base_url)
+        async with FaultyServer(self.success) as server, self.opened(server.base_url) as provider:
             await self.handed(provider, address=f"{self.address}\r\nX-Omnibus-Injected: yes")
-            await provider.aclose()
             assert not [each for each in server.requests if "x-omnibus-injected" in each.headers], (
                 "a header was injected"
             )
@@ -222,25 +215,22 @@ class Sending(Subject):
         """`omnibus doctor` learns of a dead line and of a refused key."""
         if self.provider_class.check is Provider.check or "network" in self.without:
             return
-        provider = self.provider(CLOSED)
-        error = await _raised(provider)
+        async with self.opened(CLOSED) as provider:
+            error = await _raised(provider)
         assert isinstance(error, OmnibusError), f"nobody answers, and check() gave {error!r}"
-        await provider.aclose()
         if not self._speaks_no_http:
-            async with FaultyServer(lambda _: Reply.of_json({}, 401)) as server:
-                provider = self.provider(server.base_url)
+            async with (
+                FaultyServer(lambda _: Reply.of_json({}, 401)) as server,
+                self.opened(server.base_url) as provider,
+            ):
                 error = await _raised(provider)
                 assert isinstance(error, OmnibusError), f"401, and check() gave {error!r}"
-                await provider.aclose()
 
     # ---- inside
 
     async def _told(self, reply: Reply) -> Receipt | DeliveryError:
-        async with FaultyServer(at_hand_over(self, reply)) as server:
-            provider = self.provider(server.base_url)
-            got = await self.handed(provider)
-            await provider.aclose()
-            return got
+        async with FaultyServer(at_hand_over(self, reply)) as server, self.opened(server.base_url) as provider:
+            return await self.handed(provider)
 
     async def _met(self, fault: Fault) -> Receipt | DeliveryError | None:
         if fault not in self.faults:

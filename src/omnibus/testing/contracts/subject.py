@@ -88,14 +88,23 @@ class Subject:
     async def faulty(self, fault: Fault) -> AsyncIterator[Provider]:
         """Give a provider whose other side does *fault* at the hand-over; override for another protocol."""
         if fault is Fault.REFUSED:
-            provider = self.provider(CLOSED)
-            yield provider
-            await provider.aclose()
+            async with self.opened(CLOSED) as provider:
+                yield provider
             return
         script = at_hand_over(self, fault)
-        async with FaultyServer(script, deaf=fault is Fault.RESET_BEFORE) as server:
-            provider = self.provider(server.base_url)
+        async with (
+            FaultyServer(script, deaf=fault is Fault.RESET_BEFORE) as server,
+            self.opened(server.base_url) as provider,
+        ):
             yield provider
+
+    @asynccontextmanager
+    async def opened(self, base_url: str) -> AsyncIterator[Provider]:
+        """Make a provider and close it at the end."""
+        provider = self.provider(base_url)
+        try:
+            yield provider
+        finally:
             await provider.aclose()
 
     @property
