@@ -9,27 +9,44 @@ from omnibus import hookimpl
 from omnibus_pos.cards import TillCard, TillCards
 from omnibus_pos.channel import CardContent, Pos
 from omnibus_pos.counter import endpoints
+from omnibus_pos.display import Display, DisplayContent
 from omnibus_pos.loyalty import Loyalty
+from omnibus_pos.pole import Pole
 from omnibus_pos.printer import Escpos
 from omnibus_pos.receipt import PaperReceipt, ReceiptContent
 from omnibus_pos.screen import TillScreen
+from omnibus_pos.shopify import Shopify
 from omnibus_pos.square import Square
+from omnibus_pos.stripe import StripeReader
 
 __all__ = [
-    "CardContent", "Escpos", "Loyalty", "PaperReceipt", "Pos", "ReceiptContent", "Square", "TillCard", "TillCards", "TillScreen",
+    "CardContent", "Display", "DisplayContent", "Escpos", "Loyalty", "PaperReceipt", "Pole", "Pos", "ReceiptContent", "Shopify", "Square", "StripeReader", "TillCard", "TillCards", "TillScreen",
     "omnibus_register", "omnibus_sandbox",
 ]  # fmt: skip
 
 
 @hookimpl
 def omnibus_register(register: Callable[..., None]) -> None:
-    """Bring two channels, their providers, the cards' facet and the till API."""
-    register(Pos, PaperReceipt, TillScreen, Square, Escpos, TillCards, Loyalty, *endpoints())
+    """Bring three channels, their providers, the facets of cards and points, and the till API."""
+    register(
+        Pos,
+        PaperReceipt,
+        Display,
+        TillScreen,
+        Square,
+        Shopify,
+        Escpos,
+        Pole,
+        StripeReader,
+        TillCards,
+        Loyalty,
+        *endpoints(),
+    )
 
 
 @hookimpl
 def omnibus_sandbox(register: Callable[..., None]) -> None:
-    """Bring a till and a printer on loopback."""
-    from omnibus_pos.sandbox import PrinterSandbox, TillSandbox  # noqa: PLC0415 - only tests and demo pay for it
+    """Bring a till, a printer and a pole display on loopback; Square, Shopify and Stripe have sandboxes to start by hand."""
+    from omnibus_pos.sandbox import PoleSandbox, PrinterSandbox, TillSandbox  # noqa: PLC0415 - only tests and demo pay for it
 
-    register(TillSandbox, PrinterSandbox)
+    register(TillSandbox, PrinterSandbox, PoleSandbox)

@@ -41,9 +41,9 @@ DIGITS: Mapping[str, int] = {
 def error(answer: Answer, code: object, table: Mapping[str, Means]) -> TryLater | Refused | Unknown | Exception:
     """Make the error of a provider's code; a code that the table lacks leaves it to the status.
 
-    A 429 is always later and a 5xx always unknown unless the table says otherwise.
+    401, 403 and 429 are never for good, whatever code stands beside them.
     """
-    if not isinstance(code, str) or code not in table or answer.status == 429:
+    if not isinstance(code, str) or code not in table or answer.status in (401, 403, 429):
         return error_for(answer)
     match table[code]:
         case Means.LATER:

@@ -25,6 +25,7 @@ from omnibus import (
     MessageError,
     Preview,
 )
+from omnibus_pos.choose import chosen, joined, line
 from omnibus_pos.paper import clean
 from omnibus_pos.picture import card_picture
 
@@ -113,9 +114,10 @@ class Pos(Channel):
             MessageError: the facts alone are longer than a card.
         """
         facts = [clean(fact.text) for fact in draft.facts]
-        pieces, losses = _chosen(draft, facts)
+        why = f"a till card holds {MAX_LENGTH} characters"
+        pieces, losses = chosen(draft, "pos", lambda text: len(text) <= MAX_LENGTH, why, MAX_HEADLINE)
         headline = "".join(text for kind, text in pieces if kind == "headline")
-        body = _joined([text for kind, text in pieces if kind != "headline"], facts, headline)
+        body = joined([text for kind, text in pieces if kind != "headline"], facts, headline)
         text = f"{headline}\n\n{body}".strip()
         if len(text) > MAX_LENGTH:
             raise MessageError(
@@ -125,51 +127,21 @@ class Pos(Channel):
         offer, theme = draft.offer, draft.brand.theme
         losses += [Loss("picture", "a till card shows none") for _ in draft.media]
         return CardContent(
-            text=text, losses=tuple(losses), headline=headline, body=body, brand=_line(draft.brand.name),
-            code=clean(offer.code) if offer else "", label=_line(offer.label) if offer else "",
-            deadline=_line(offer.deadline) if offer else "",
+            text=text, losses=tuple(losses), headline=headline, body=body, brand=line(draft.brand.name),
+            code=clean(offer.code) if offer else "", label=line(offer.label) if offer else "",
+            deadline=line(offer.deadline) if offer else "",
             expires=offer.expires.isoformat() if offer and offer.expires else "",
-            percent=offer.percent if offer else 0, cart=_items(context), currency=context[Cart].currency,
+            percent=offer.percent if offer else 0, cart=items(context), currency=context[Cart].currency,
             who=_who(context), primary=theme.primary, on_primary=theme.on_primary,
         )  # fmt: skip
 
 
-def _chosen(draft: Draft, facts: list[str]) -> tuple[list[tuple[str, str]], list[Loss]]:
-    """Choose, by rank, what fits beside the facts: the author's own block, or the elements; in reading order."""
-    offered = [(each.kind, clean(each.text), each.rank) for each in draft.elements]
-    if "pos" in draft.blocks:
-        offered = [("headline", draft.headline, 1), ("paragraph", clean(draft.blocks["pos"]), 0)]
-    losses, kept = list[Loss](), set[int]()
-    for place in sorted(range(len(offered)), key=lambda each: offered[each][2]):
-        kind, text, rank = offered[place]
-        if kind == "headline":
-            text = _line(text)
-            offered[place] = kind, text, rank
-        size = len(_joined([offered[each][1] for each in sorted({*kept, place})], facts))
-        if text and (size > MAX_LENGTH or (kind == "headline" and len(text) > MAX_HEADLINE)):
-            limit = MAX_HEADLINE if kind == "headline" else MAX_LENGTH
-            losses.append(Loss(kind, f"a till card holds {limit} characters"))
-        elif text:
-            kept.add(place)
-    return [offered[place][:2] for place in sorted(kept)], losses
-
-
-def _joined(pieces: list[str], facts: list[str], above: str = "") -> str:
-    """Set pieces below each other, and every fact that none of them states below that."""
-    text = "\n\n".join(pieces)
-    missing = [fact for fact in dict.fromkeys(facts) if fact not in text and fact not in above]
-    return "\n".join(filter(None, (text, *missing)))
-
-
-def _items(context: Context) -> tuple[Item, ...]:
-    return tuple(Item(_line(line.sku), _line(line.name), line.quantity, line.price) for line in context[Cart].lines)
+def items(context: Context) -> tuple[Item, ...]:
+    """Give the lines of the open cart, each on one line of text."""
+    return tuple(Item(line(each.sku), line(each.name), each.quantity, each.price) for each in context[Cart].lines)
 
 
 def _who(context: Context) -> dict[str, str]:
     """Give the first email address and phone number, verified ones before others."""
     known = {kind: context.customer.reached_by(kind) for kind in ("email", "phone")}
     return {kind: found[0].value for kind, found in known.items() if found}
-
-
-def _line(text: str) -> str:
-    return " ".join(clean(text).split())

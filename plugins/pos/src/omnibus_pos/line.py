@@ -59,6 +59,21 @@ class Line:
         except OSError:
             raise Unknown("reset") from None
 
+    async def finish(self, seconds: float) -> None:
+        """Say that nothing more comes, and wait a little for a break; a device that answers nothing is no break.
+
+        Raises:
+            Unknown: the line broke.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                self.writer.write_eof()
+                await self.reader.read()
+        except TimeoutError:
+            return
+        except OSError:
+            raise Unknown("reset") from None
+
 
 @asynccontextmanager
 async def connected(host: str, port: int, seconds: float) -> AsyncIterator[Line]:

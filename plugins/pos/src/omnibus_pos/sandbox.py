@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from omnibus.testing import Entry, Sandbox, World
-from omnibus_pos.decode import Asked, Kicked, NotEscPos, Seen, Tape
+from omnibus_pos.decode import CODE_PAGES, Asked, Kicked, NotEscPos, Seen, Tape
 from omnibus_pos.line import NEAR_END, NO_PAPER, OFFLINE, PAPER, PRINTER
 from omnibus_pos.paper import Cut, Piece, QrCode, Text, lines_of
 from omnibus_pos.picture import receipt_picture
@@ -70,7 +70,7 @@ class PrinterSandbox(Sandbox):
             async with self._one:
                 await self._serve(reader, writer)
         except (OSError, NotEscPos):
-            self._reset(writer)
+            _reset(writer)
         finally:
             writer.close()
 
@@ -83,7 +83,7 @@ class PrinterSandbox(Sandbox):
                 if not (over and isinstance(seen, Asked)):
                     await self._see(seen, pieces, taken, writer)
             if over:
-                self._reset(writer)
+                _reset(writer)
                 return
 
     async def _see(self, seen: Seen, pieces: list[Piece], taken: int, writer: asyncio.StreamWriter) -> None:
@@ -125,12 +125,77 @@ class PrinterSandbox(Sandbox):
         path.with_suffix(".svg").write_bytes(receipt_picture(pieces, COLUMNS))
         self.world.record(entry)
 
-    @staticmethod
-    def _reset(writer: asyncio.StreamWriter) -> None:
-        """Send RST, not FIN."""
-        with suppress(OSError):
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        writer.transport.abort()
+
+class PoleSandbox(Sandbox):
+    """Be a pole display of 2 × 20: it answers nothing, and every frame that stood is recorded.
+
+    Args:
+        rows: what stands there now.
+        reset_after: break the line after so many bytes of a connection; None for never.
+    """
+
+    channel = "display"
+    name = "pole"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.rows = ["", ""]
+        self._page = "cp437"
+        self.reset_after: int | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> Mapping[str, Mapping[str, Any]]:
+        """Listen on a free loopback port."""
+        self._server = await asyncio.start_server(self._client, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        return {"display": {"provider": f"pole://127.0.0.1:{port}", "codepage": "cp858", "seconds": 0}}
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+            await server.wait_closed()
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            limit = self.reset_after
+            told = await (reader.readexactly(limit) if limit is not None else reader.read())
+            self._page = "cp437"
+            for each in told.split(b"\x0c")[1:]:
+                self._show(each)
+            if limit is not None:
+                _reset(writer)
+        except (OSError, asyncio.IncompleteReadError):
+            _reset(writer)
+        finally:
+            writer.close()
+
+    def _show(self, frame: bytes) -> None:
+        """Read ``row US $ 1 2 row``; a code page may be chosen within."""
+        self.rows = [self._words(each) for each in (*frame.split(b"\x1f$\x01\x02"), b"")[:2]]
+        number = sum(each.sandbox == self.name for each in self.world.entries) + 1
+        text = "\n".join(self.rows)
+        if text.strip():
+            at = self.world.now().isoformat()
+            self.world.record(Entry(f"frame-{number}", at, self.channel, self.name, "frame", text=text))
+
+    def _words(self, row: bytes) -> str:
+        """Read one row; anything but letters and ``ESC t n`` shows as it is."""
+        words, at = "", 0
+        while at < len(row):
+            if row[at : at + 2] == b"\x1bt" and at + 2 < len(row):
+                self._page, at = CODE_PAGES.get(row[at + 2], "cp437"), at + 3
+                continue
+            words, at = words + row[at : at + 1].decode(self._page, "replace"), at + 1
+        return words
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Send RST, not FIN."""
+    with suppress(OSError):
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 class TillSandbox(Sandbox):
