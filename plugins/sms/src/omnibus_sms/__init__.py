@@ -6,16 +6,17 @@ from typing import Any
 
 from omnibus import hookimpl
 from omnibus_sms.channel import Sms, SmsContent
+from omnibus_sms.smpp import Smpp
 from omnibus_sms.twilio import Twilio
 from omnibus_sms.vonage import Vonage
 
-__all__ = ["Sms", "SmsContent", "Twilio", "Vonage", "omnibus_register", "omnibus_sandbox"]
+__all__ = ["Smpp", "Sms", "SmsContent", "Twilio", "Vonage", "omnibus_register", "omnibus_sandbox"]
 
 
 @hookimpl
 def omnibus_register(register: Any) -> None:
     """Bring the channel and its carriers."""
-    register(Sms, Twilio, Vonage)
+    register(Sms, Smpp, Twilio, Vonage)
 
 
 @hookimpl

@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Literal
 
 from aiohttp import web
 
-from omnibus.testing import Entry, HttpSandbox, World
+from omnibus.testing import Entry, HttpSandbox, Sandbox, World
 from omnibus_sms.keywords import folded
 from omnibus_sms.picture import Bubble, bubble
 
-Fault = Literal["429", "500", "lost", "timeout", "garbage", "partial", ""]
+Fault = Literal["429", "500", "lost", "timeout", "garbage", "partial", "early", ""]
 
 #: words by which networks themselves keep a STOP list
 _LISTS = dict.fromkeys(("stop", "stopall", "unsubscribe", "cancel", "end", "quit", "optout", "revoke"), "stop")
@@ -30,8 +30,8 @@ class Silence(Exception):
         super().__init__(kind)
 
 
-class Handsets(HttpSandbox):
-    """Be a carrier on loopback, with the phones behind it."""
+class Phones(Sandbox):
+    """Be the phones behind a carrier: what they show, what people answer, whom the STOP list holds."""
 
     channel: ClassVar[str] = "sms"
     number: ClassVar[str] = "+15005550006"
@@ -39,7 +39,6 @@ class Handsets(HttpSandbox):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._faults: deque[tuple[Fault, float]] = deque()
-        self._stopping = asyncio.Event()
 
     # ---- what a test or the demo may do
 
@@ -67,11 +66,6 @@ class Handsets(HttpSandbox):
     @abstractmethod
     async def incoming(self, id: str, phone: str, text: str) -> None:
         """Post what a person wrote to the bus, signed."""
-
-    async def stop(self) -> None:
-        """Stop listening, and let go whom it left hanging."""
-        self._stopping.set()
-        await super().stop()
 
     # ---- inside
 
@@ -102,6 +96,19 @@ class Handsets(HttpSandbox):
         note = f"{entry.at[:16].replace('T', ' ')} · {parts} part{'s' * (parts != 1)}"
         picture = bubble(Bubble(sender, entry.text, note, "#1f3a5f", len(entry.data.get("media", ()))))
         (folder / f"{entry.id}.svg").write_bytes(picture)
+
+
+class Handsets(Phones, HttpSandbox):
+    """Be a carrier that speaks HTTP on loopback."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._stopping = asyncio.Event()
+
+    async def stop(self) -> None:
+        """Stop listening, and let go whom it left hanging."""
+        self._stopping.set()
+        await super().stop()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, method: str = "POST") -> None:
         """Post a webhook.

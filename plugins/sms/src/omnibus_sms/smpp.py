@@ -1,0 +1,253 @@
+"""Carry SMS by SMPP 3.4, straight to an SMSC or aggregator.
+
+Source: SMPP v3.4 issue 1.2. Session: ``smpp_session.py``; PDUs and receipts: ``smpp_pdu.py``; codes: ``smpp_codes.py``.
+
+A receipt arrives on the session, not at a URL. It is posted, signed, to our own hook, and acknowledged to the SMSC only
+when that answered 2xx: so it is stored like any webhook, and the SMSC tells it again if we fall over meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from ssl import create_default_context
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, SecretStr
+from smpp34 import DeliverSm
+
+from omnibus import (
+    Attempt,
+    InputError,
+    Keep,
+    Provider,
+    ProviderSettings,
+    Receipt,
+    Refused,
+    Report,
+    Request,
+    TryLater,
+    Unknown,
+)  # fmt: skip
+from omnibus.http import Client
+from omnibus_sms import own_hook
+from omnibus_sms.carrier import CarrierSettings, Failure, either, later, receipt
+from omnibus_sms.channel import Sms, SmsContent
+from omnibus_sms.phones import E164
+from omnibus_sms.reports import Fates, Sent, arrived, heard
+from omnibus_sms.smpp_codes import ANSWERS, MEANINGS, PAUSE, STATUSES, THROTTLED, Meaning
+from omnibus_sms.smpp_ids import Ids
+from omnibus_sms.smpp_pdu import Alphabet, Long, Piece, lasting, pieces, reference, submit, told
+from omnibus_sms.smpp_session import Session, bind_body
+
+BIND_SECONDS = 10.0  # machine time that connecting and binding may take, at most half the attempt's deadline
+
+
+class SmppSettings(CarrierSettings):
+    """Hold an SMSC account; DSN ``smpp://SYSTEM_ID:PASSWORD@host:2775?from=Acme``.
+
+    Args:
+        webhook_secret, previous_webhook_secret: sign what the session posts to our own hook; without one, or without
+            a public URL, it binds as transmitter and asks for no receipts.
+        alphabet: what the SMSC takes data_coding 0 for. *long*: how parts are joined.
+        receipt_ids: how receipts spell an id: ``same`` as the response, or ``decimal`` where that is hexadecimal.
+        statuses: meanings of the vendor's own command_status, by hexadecimal, e.g. ``{"0x400": "account"}``.
+        errors: meanings of ``err:`` in receipts: ``hard``, ``soft``, ``opt_out`` or ``account``; they differ by SMSC.
+        validity: seconds that the SMSC may keep trying; 0 for its default. *idle*: seconds between enquire_links.
+    """
+
+    system_id: str = Field(validation_alias=either("system_id", "user"), max_length=15)
+    password: SecretStr = Field(max_length=8)
+    host: str = Field(min_length=1)
+    port: int = 2775
+    tls: bool = False
+    system_type: str = Field(default="", max_length=12)
+    service_type: str = Field(default="", max_length=5)
+    from_: str = Field(alias="from", min_length=1, max_length=20)
+    webhook_secret: SecretStr = SecretStr("")
+    previous_webhook_secret: SecretStr = SecretStr("")
+    alphabet: Alphabet = "gsm7"
+    long: Long = "udh"
+    window: int = Field(default=10, ge=1, le=1000)
+    receipt_ids: Literal["same", "decimal"] = "same"
+    statuses: Mapping[str, Meaning] = Field(default_factory=dict)
+    errors: Mapping[str, Literal["hard", "soft", "opt_out", "account"]] = Field(default_factory=dict)
+    validity: int = Field(default=0, ge=0, le=2_592_000)
+    idle: float = Field(default=30.0, gt=0)
+
+
+class Smpp(Provider):
+    """Submit over one bound session; a submit without its answer is Unknown and never repeated by itself."""
+
+    channel: ClassVar[type[Sms]] = Sms
+    scheme: ClassVar[str] = "smpp"
+    Settings: ClassVar[type[ProviderSettings]] = SmppSettings
+    idempotency: ClassVar[Any] = "none"
+    max_in_flight: ClassVar[int] = 10
+
+    def __init__(self, settings: Any, **given: Any) -> None:
+        super().__init__(settings, **given)
+        self._sessions: list[Session] = []  # the last one is used; one before it may still owe answers
+        self._closed, self._binding, self._ids = False, asyncio.Lock(), Ids()
+
+    def __str__(self) -> str:
+        return f"smpp://{self.account}"
+
+    __repr__ = __str__
+
+    @property
+    def account(self) -> str:
+        """Name system id and SMSC."""
+        return f"{self.settings.system_id}@{self.settings.host}:{self.settings.port}"
+
+    @cached_property
+    def _http(self) -> Client:
+        return Client(deadline=10)
+
+    @property
+    def _hears(self) -> bool:
+        return bool(self.hook_url and self.settings.webhook_secret.get_secret_value())
+
+    async def deliver(self, content: SmsContent, address: str, attempt: Attempt, keep: Keep) -> Receipt:  # type: ignore[override]
+        """Submit each part in order; the receipt is asked for, and the message named, by the last one.
+
+        Raises:
+            Unknown: an answer is lost, or some parts are out and one was refused.
+        """
+        given = self.settings
+        given.admit(content, address)
+        sender = given.sender(address)
+        if len(sender) > 20 or not sender.isascii():
+            raise TryLater("bad_sender", account=True)
+        parts = pieces(content.text, reference(attempt.id), alphabet=given.alphabet, long=given.long)
+        session = await self._bound(attempt.deadline)
+        async with self._ids.submitting():
+            for number, piece in enumerate(parts):
+                id_ = await self._submit(session, piece, (sender, address), first=not number, last=piece is parts[-1])
+            self._ids.learn(id_, attempt.id)
+        return receipt(id_, content)
+
+    async def _submit(self, session: Session, piece: Piece, way: tuple[str, str], *, first: bool, last: bool) -> str:
+        given = self.settings
+
+        def write(sequence: int) -> bytes:
+            return submit(
+                piece, *way, receipt=self._hears and last, validity=lasting(given.validity),
+                service_type=given.service_type, sequence=sequence,
+            )  # fmt: skip
+
+        try:
+            status, id_ = await session.submit(write)
+        except TryLater:
+            raise TryLater("not_connected") if first else Unknown("partly_sent") from None
+        if status:
+            raise self._failure(status) if first else Unknown("partly_sent")
+        return id_
+
+    async def check(self) -> None:
+        """Bind: proves host, system id and password."""
+        await self._bound(2 * BIND_SECONDS)
+
+    def verify(self, request: Request) -> None:
+        """Check our own signature."""
+        given = self.settings
+        secrets = [given.webhook_secret.get_secret_value(), given.previous_webhook_secret.get_secret_value()]
+        own_hook.verify(request, secrets, self.now())
+
+    def parse(self, request: Request) -> Sequence[Report]:
+        """Read what the session heard."""
+        said = request.json()
+        if not isinstance(said, dict) or not all(isinstance(said.get(name, ""), str) for name in _TEXTS):
+            raise InputError("no deliver_sm", where=request.path)
+        person = said.get("from", "")
+        if "receipt" in said:
+            return self._reported(said)
+        if not E164.fullmatch(person) or "text" not in said:
+            return ()
+        part = {name: said[name] for name in _PART if isinstance(said.get(name), int)}
+        id_ = f"{own_hook.digest(request.body)}:received"
+        report = Report(id_, "conversation.received", self.now(), identity=("phone", person), data=part)
+        return [heard(self.settings, report, said["text"])]
+
+    async def aclose(self) -> None:
+        """Unbind and close."""
+        self._closed = True
+        for session in self._sessions:
+            await session.unbind()
+        self._sessions.clear()
+        await self._http.aclose()
+
+    # ---- inside
+
+    async def _bound(self, deadline: float) -> Session:
+        async with self._binding:
+            if self._closed:
+                raise TryLater("closed")
+            if not self._sessions or not self._sessions[-1].alive:
+                try:
+                    async with asyncio.timeout(min(BIND_SECONDS, deadline / 2)):
+                        self._sessions.append(await self._bind())
+                except (TimeoutError, Unknown):
+                    raise TryLater("bind_failed") from None
+                for old in self._sessions[:-2]:
+                    await old.close()
+                del self._sessions[:-2]
+            return self._sessions[-1]
+
+    async def _bind(self) -> Session:
+        given, tls = self.settings, create_default_context() if self.settings.tls else None
+        session = await Session.open(given.host, given.port, tls, self._heard, window=given.window, idle=given.idle)
+        body = bind_body(given.system_id, given.password.get_secret_value(), given.system_type)
+        try:
+            status = await session.bind("transceiver" if self._hears else "transmitter", body)
+        except BaseException:
+            await session.close()
+            raise
+        if status:
+            await session.close()
+            raise self._failure(status)
+        return session
+
+    def _failure(self, status: int) -> Failure:
+        own = {int(code, 16): MEANINGS[meaning] for code, meaning in self.settings.statuses.items()}
+        says = own.get(status, ANSWERS.get(status, later))
+        return says(f"0x{status:02X}", PAUSE if status == THROTTLED else None)
+
+    async def _heard(self, pdu: DeliverSm) -> bool:
+        """Post a deliver_sm to our own hook; True only when it is stored."""
+        said = told(pdu, self.settings.alphabet) | {"at": self.now().isoformat()}
+        if "receipt" in said:
+            attempt = await self._ids.whose(said["receipt"])
+            said |= {"attempt": attempt} if attempt else {}
+        secret = self.settings.webhook_secret.get_secret_value()
+        body = json.dumps(said, ensure_ascii=False).encode()
+        try:
+            answer = await self._http.request(
+                "POST", self.hook_url, content=body, headers=own_hook.headers(body, secret, self.now())
+            )
+        except (TryLater, Unknown, Refused):
+            return False
+        return answer.ok
+
+    def _reported(self, said: Mapping[str, Any]) -> Sequence[Report]:
+        id_, stat, err = said["receipt"], said.get("stat", ""), said.get("err", "")
+        kind = STATUSES.get(stat)
+        if not id_ or kind is None:
+            return ()
+        mine = f"{int(id_):X}" if self.settings.receipt_ids == "decimal" and id_.isdecimal() else id_
+        sent = Sent(f"{id_}:{stat}", self.now(), said.get("attempt"), mine, said.get("from", ""))
+        if kind != "message.failed":
+            return [arrived(sent, kind)]
+        errors = self.settings.errors
+        fates = Fates(
+            bounces={f"{code}": meant == "hard" for code, meant in errors.items() if meant in {"hard", "soft"}},
+            opt_outs=frozenset(code for code, meant in errors.items() if meant == "opt_out"),
+            ours=frozenset(code for code, meant in errors.items() if meant == "account"),
+        )
+        return fates.failed(sent, err if err in errors else stat)
+
+
+_TEXTS = ("from", "text", "receipt", "stat", "err", "attempt")
+_PART = ("concat_ref", "concat_part", "concat_total")
