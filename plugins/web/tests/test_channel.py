@@ -72,7 +72,7 @@ def test_a_file_is_no_picture_for_a_page() -> None:
     content = compose(media=(Media("boots.jpg"), Media("https://acme.example/2.jpg")))
     assert content.image == ""
     assert [(loss.what, loss.why) for loss in content.losses[-2:]] == [
-        ("picture", "a page can only show an http(s) URL"), ("picture", "a card shows one"),
+        ("picture", "a page can only show an http(s) URL"), ("picture", "only one is shown"),
     ]  # fmt: skip
 
 
@@ -102,3 +102,18 @@ def test_every_brand_colour_can_be_read(ground: str) -> None:
 def test_a_colour_that_is_none_is_an_error_of_the_brand_file() -> None:
     with pytest.raises(MessageError, match="write it like"):
         colours(Brand("Acme", theme=Theme(primary="blue")))
+
+
+def test_a_list_stays_a_list() -> None:
+    content = compose(paragraphs=("We kept:\n\n- 1 × Mug\r\n- 2 ×  Coaster",))
+    assert content.words.body == "We kept:\n\n- 1 × Mug\n- 2 × Coaster"
+
+
+def test_an_empty_link_or_picture_is_none() -> None:
+    from omnibus import CallToAction, Media
+
+    draft = sample_draft("web", media=(Media(""),))
+    draft = replace(draft, cta=CallToAction("Look", ""), facts=())
+    content = Web().compose(draft, None, sample_context((Cards,)))
+    assert (content.words.label, content.words.url, content.image) == ("", "", "")
+    assert "picture" not in [loss.what for loss in content.losses]

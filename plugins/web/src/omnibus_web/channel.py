@@ -142,9 +142,10 @@ def kind_of(draft: Draft, default: CardKind) -> CardKind:
 
 def picture(draft: Draft) -> tuple[str, str, tuple[Loss, ...]]:
     """Take the first picture that a page can show: (url, alternative text, what was left out)."""
-    if not draft.media:
+    media = [each for each in draft.media if each.url]
+    if not media:
         return "", "", ()
-    first, losses = draft.media[0], [Loss("picture", "a card shows one") for _ in draft.media[1:]]
+    first, losses = media[0], [Loss("picture", "only one is shown") for _ in media[1:]]
     if not http_url(first.url):
         return "", "", (Loss("picture", "a page can only show an http(s) URL"), *losses)
     return first.url, clean(first.alt), tuple(losses)

@@ -186,10 +186,10 @@ const sheet = new CSSStyleSheet();
 sheet.replaceSync(`:host{display:block;font:16px/1.5 var(--omnibus-font,inherit)}[hidden]{display:none!important}
 .card{position:relative;background:var(--ground,#fff);color:var(--ink,#111);border:1px solid;border-radius:6px;
 padding:1rem 3.25rem 1rem 1.25rem;margin:0 0 .75rem;overflow-wrap:anywhere}
-h2{font-size:1.15em;margin:0 0 .25rem}p,ul{margin:.25rem 0}ul{padding:0;list-style:none}li{margin:.5rem 0}
+h2{font-size:1.15em;margin:0 0 .25rem}p,ul{margin:.25rem 0;white-space:pre-line}ul{padding:0;list-style:none}li{margin:.5rem 0}
 img{display:block;max-width:100%;max-height:10rem;margin:0 0 .5rem}small{display:block}
 code{padding:.1rem .5rem;border:1px dashed;user-select:all}
-.go{display:inline-block;margin:.5rem 0 .25rem;padding:.5rem 1rem;border:1px solid transparent;border-radius:4px;font-weight:600;
+.go{display:inline-block;margin:.5rem 0 .25rem;padding:.5rem 1rem;border:1px solid;border-radius:4px;font-weight:600;
 text-decoration:none;background:var(--action,#111);color:var(--on_action,#fff)}
 .x{position:absolute;top:.25rem;right:.25rem;width:2.75rem;height:2.75rem;border:0;background:none;color:inherit;font-size:1.5rem}
 .bell{font:inherit;padding:.5rem 1rem;min-height:2.75rem}

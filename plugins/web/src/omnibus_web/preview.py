@@ -11,7 +11,7 @@ _STYLE = (
     "article{max-width:42rem;margin:0 0 1rem;padding:1rem 1.25rem;border-radius:6px;border:1px solid #0003;white-space:pre-line}"
     "h2{margin:0 0 .5rem;font-size:1.2rem}p{margin:.25rem 0}img{max-width:100%;max-height:12rem;border-radius:4px}"
     "code{font-size:1.1rem;padding:.1rem .5rem;border:1px dashed currentColor;border-radius:4px}"
-    "a{display:inline-block;margin:.5rem 0;padding:.5rem 1rem;border-radius:4px;text-decoration:none;font-weight:600}"
+    "a{display:inline-block;margin:.5rem 0;padding:.5rem 1rem;border:1px solid;border-radius:4px;text-decoration:none;font-weight:600}"
     "small{display:block}"
 )
 

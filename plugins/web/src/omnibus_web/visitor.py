@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 
 from omnibus import Refused
+from omnibus_web.visitors import new_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Visitor:
         self.name, self.cards, self.views = name, list[dict[str, Any]](), list[dict[str, Any]]()
         self.secret, self.token, self.last = "", "", ""
         self._root, self._origin, self._sign, self._on_cards = root.rstrip("/"), origin, sign, on_cards
-        self._events = 0
+        self._events, self._nonce = 0, new_secret()[:10]
         self._changed = asyncio.Condition()
         self._watching: asyncio.Task[None] | None = None
         self._client: aiohttp.ClientSession | None = None
@@ -79,6 +80,11 @@ class Visitor:
         told = await self.post("identify", {"assertion": self._sign(kind, value)})
         self._take(told)
         return bool(told["identified"])
+
+    async def subscribe(self, subscription: Mapping[str, Any], *purposes: str) -> bool:
+        """Allow notifications, and perhaps ``service`` or ``marketing`` by them; *subscription* is the browser's."""
+        told = await self.post("push/subscribe", {"subscription": dict(subscription), "purposes": list(purposes)})
+        return bool(told["subscribed"])
 
     async def look(self) -> list[dict[str, Any]]:
         """Read the cards on show now, and tell that they were seen."""
@@ -131,7 +137,8 @@ class Visitor:
     async def track(self, type_: str, data: Mapping[str, Any] | None = None, *, id: str = "") -> bool:
         """Tell one event; returns whether it was new."""
         self._events += 1
-        name = id or f"{self.name[:20]}-{self.token[-8:]}-{self._events}".replace(".", "_").replace(" ", "_")
+        # the number rises, for events of one moment fold in the order of their ids
+        name = id or f"{self._events:06d}-{self._nonce}"
         told = await self.post("track", {"id": name, "type": type_, "data": dict(data or {})})
         return bool(told["new"])
 

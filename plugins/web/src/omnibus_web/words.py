@@ -90,11 +90,11 @@ def _words(draft: Draft, channel: str) -> list[Element]:
 
 def _made(draft: Draft, words: list[Element]) -> Words:
     """Lay the words out; facts that stand nowhere yet become notes."""
-    offer, cta = draft.offer, draft.cta
+    offer, cta = draft.offer, draft.cta if draft.cta and draft.cta.url else None
     sentence = next((clean(each.text) for each in draft.elements if each.kind == "offer"), "")
     paragraphs = [part for each in words if each.kind == "paragraph" for part in _PARTS.split(each.text)]
     made = Words(
-        headline=_cut(clean(draft.headline or draft.brand.name)), body="\n\n".join(map(clean, paragraphs)),
+        headline=_cut(clean(draft.headline or draft.brand.name)), body="\n\n".join(map(_paragraph, paragraphs)),
         offer=sentence or (offer.label if offer else ""), code=offer.code if offer else "",
         deadline=offer.deadline if offer else "", label=clean(cta.label) if cta else "",
         url=_link(draft, cta.url) if cta else "",
@@ -108,6 +108,11 @@ def _made(draft: Draft, words: list[Element]) -> Words:
 def clean(words: str) -> str:
     """Make one line of it: no control character travels, whoever typed it."""
     return " ".join(_CONTROL.sub(" ", words).split())
+
+
+def _paragraph(words: str) -> str:
+    """Keep the line ends that the author set, in a list for example."""
+    return "\n".join(filter(None, map(clean, words.splitlines())))
 
 
 def _cut(words: str) -> str:
