@@ -75,10 +75,10 @@ async def test_an_old_upload_is_made_again(
     path = tmp_path / "boots.png"
     path.write_bytes(PNG)
     content = make.post(media=(Media(str(path)),))
-    sandbox.credits = 0
+    sandbox.allowance.credits = 0
     with pytest.raises(TryLater, match="credits"):
         await x.send(content, "", make.attempt(), keep)
-    sandbox.credits = None
+    sandbox.allowance.credits = None
     clock.advance(timedelta(hours=21))
     await x.send(content, "", make.attempt(), keep)
     assert len(list((world.folder / "twitter" / "media").glob("*.png"))) == 2

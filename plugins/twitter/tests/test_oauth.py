@@ -15,7 +15,7 @@ from omnibus import Request, TryLater
 from omnibus.testing import FakeClock, World
 from omnibus_twitter import X
 from omnibus_twitter.oauth import signature
-from omnibus_twitter.sandbox import XSandbox
+from omnibus_twitter.sandbox import ME, XSandbox
 from omnibus_twitter.sandbox_rules import signed
 
 NONCE, STAMP = "kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg", "1318622958"
@@ -101,16 +101,16 @@ async def test_tokens_of_oauth2_are_renewed_and_kept(
     }  # fmt: skip
     x = make.provider(sandbox, clock, **changes)
     assert await x.send(make.post(), "", make.attempt(), keep), "401, renewed, and sent once"
-    kept = json.loads(keep.kept["oauth2"])
+    kept = json.loads(keep.kept[f"{ME} oauth2"])
     assert (kept["access"], kept["refresh"]) == (sandbox.tokens["access"], sandbox.tokens["refresh"])
     assert kept["refresh"] != first["refresh"]
     assert len(world.of("twitter")) == 1
     other = make.provider(sandbox, clock, **changes)
     assert await other.send(make.post(text="Again"), "", make.attempt(2), keep), "another worker reads the kept pair"
-    kept = json.loads(keep.kept["oauth2"])
+    kept = json.loads(keep.kept[f"{ME} oauth2"])
     clock.set(datetime.fromtimestamp(kept["ends"] - 30, clock.now().tzinfo))
     assert await x.send(make.post(text="Later"), "", make.attempt(3), keep)
-    assert json.loads(keep.kept["oauth2"])["access"] != kept["access"], "renewed before its end"
+    assert json.loads(keep.kept[f"{ME} oauth2"])["access"] != kept["access"], "renewed before its end"
     await x.aclose()
     await other.aclose()
 

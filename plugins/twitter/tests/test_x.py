@@ -99,6 +99,55 @@ async def test_duplicate_without_a_lost_answer_is_refused(x: X, keep: Any, make:
         await x.send(make.post(), "", make.attempt(2), keep)
 
 
+async def test_duplicate_of_an_older_post_is_refused_even_after_a_lost_answer(
+    x: X, world: World, keep: Any, make: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await x.send(make.post(), "", make.attempt(1), keep)
+    clock.advance(timedelta(minutes=1))
+
+    async def lose(*args: Any, **rest: Any) -> Any:
+        raise Unknown("answer_lost:ReadError")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(x._wire, "call", lose)
+        with pytest.raises(Unknown):
+            await x.send(make.post(), "", make.attempt(2, started=clock.now()), keep)
+    clock.advance(timedelta(seconds=30))
+    assert await x.lookup(make.attempt(2), "", keep) == Absent()
+    with pytest.raises(Refused, match="duplicate"):
+        await x.send(make.post(), "", make.attempt(2), keep)
+    assert len(world.of("twitter")) == 1
+
+
+async def test_a_sure_failure_leaves_nothing_to_look_for(
+    x: X, sandbox: XSandbox, keep: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.allowance.credits = 0
+    with pytest.raises(TryLater, match="credits"):
+        await x.send(make.post(), "", make.attempt(), keep)
+    monkeypatch.setattr(x, "_search", None)
+    assert await x.lookup(make.attempt(), "", keep) == Absent()
+
+
+async def test_a_lost_message_without_its_address_stays_unknown(
+    x: X, sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock
+) -> None:
+    sandbox.lost = 1
+    with pytest.raises(Unknown):
+        await x.send(make.direct(), make.ada, make.attempt(), keep)
+    clock.advance(timedelta(seconds=30))
+    with pytest.raises(Unknown, match="no_address"):
+        await x.lookup(make.attempt(), "", keep)
+
+
+async def test_two_accounts_keep_apart(x: X, sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock) -> None:
+    sandbox.allowance.limits["post"] = 1
+    await x.send(make.post(), "", make.attempt(1), keep)
+    with pytest.raises(TryLater, match="rate_limited"):
+        await x.send(make.post(text="Again"), "", make.attempt(2), keep)
+    assert {each.split(" ")[0] for each in keep.kept} == {ME}
+
+
 async def test_people_who_take_no_messages_are_unreachable(x: X, sandbox: XSandbox, keep: Any, make: Any) -> None:
     sandbox.closed.add(make.ada)
     with pytest.raises(Unreachable, match="messages_closed"):
@@ -108,19 +157,19 @@ async def test_people_who_take_no_messages_are_unreachable(x: X, sandbox: XSandb
 
 
 async def test_out_of_credits_stops_the_account(x: X, sandbox: XSandbox, keep: Any, make: Any) -> None:
-    sandbox.credits = 0
+    sandbox.allowance.credits = 0
     with pytest.raises(TryLater, match="credits_depleted") as told:
         await x.send(make.post(), "", make.attempt(), keep)
     assert told.value.account
     assert told.value.retry_after == 900
-    sandbox.credits = 1
+    sandbox.allowance.credits = 1
     assert await x.send(make.post(), "", make.attempt(), keep)
 
 
 async def test_the_limit_in_the_headers_is_kept_by_every_worker(
     x: X, sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock, world: World
 ) -> None:
-    sandbox.limits["direct"] = 2
+    sandbox.allowance.limits["direct"] = 2
     for number in (1, 2):
         await x.send(make.direct(), make.ada, make.attempt(number), keep)
     other = make.provider(sandbox, clock)
@@ -151,10 +200,10 @@ async def test_a_thread_goes_on_where_it_broke(
 ) -> None:
     content = make.post(text="One")
     content = type(content)(text="One\n\nTwo\n\nThree", posts=("One", "Two", "Three"))
-    sandbox.limits["post"] = 1
+    sandbox.allowance.limits["post"] = 1
     with pytest.raises(TryLater, match="rate_limited"):
         await x.send(content, "", make.attempt(), keep)
-    sandbox.limits["post"], sandbox.lost = 100, 1
+    sandbox.allowance.limits["post"], sandbox.lost = 100, 1
     clock.advance(timedelta(seconds=900))
     with pytest.raises(Unknown):
         await x.send(content, "", make.attempt(), keep)
@@ -165,8 +214,8 @@ async def test_a_thread_goes_on_where_it_broke(
     assert [each.text for each in posts] == ["One", "Two", "Three"]
     assert [each.data["reply"] for each in posts] == ["", posts[0].id, posts[1].id]
     assert receipt.details["posts"] == [each.id for each in posts]
-    await x.withdraw(receipt, keep)
-    await x.withdraw(receipt, keep)
+    await x.withdraw(Receipt(receipt.provider_id), keep)
+    await x.withdraw(Receipt(receipt.provider_id), keep)
     assert [each.data["post"] for each in world.of("twitter", kind="deletion")] == [each.id for each in reversed(posts)]
 
 

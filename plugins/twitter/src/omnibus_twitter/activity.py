@@ -69,10 +69,11 @@ def _messages(payload: Mapping[str, Any], me: str, now: datetime) -> Iterator[Re
 
 def _reads(payload: Mapping[str, Any], me: str, now: datetime) -> Iterator[Report]:
     for each in payload.get("direct_message_mark_read_events") or ():
-        if _id(each["sender_id"]) == me:
+        reader, last = _id(each["sender_id"]), _id(each["last_read_event_id"])
+        if reader == me:
             continue
-        last = _id(each["last_read_event_id"])
-        yield Report(f"read:{last}", "message.opened", _millis(each["created_timestamp"]), provider_id=last)
+        at = _millis(each["created_timestamp"])  # the last one they read may be their own: then it is about them only
+        yield Report(f"read:{last}", "message.opened", at, provider_id=last, identity=("x", reader))
 
 
 def _post(payload: Mapping[str, Any], me: str, now: datetime) -> Iterator[Report]:

@@ -96,3 +96,18 @@ def _name(attempt: Attempt) -> str:
 
 def _last(attempt: Attempt, kind: str) -> str:
     return f"last {kind} {attempt.customer}"
+
+
+class Scoped(Keep):
+    """Keep the notes of one account apart from another's of the same provider."""
+
+    def __init__(self, keep: Keep, account: str) -> None:
+        self._keep, self._account = keep, account
+
+    async def get(self, name: str) -> str | None:
+        """Read a note of this account."""
+        return await self._keep.get(f"{self._account} {name}")
+
+    async def set(self, name: str, value: str) -> None:
+        """Write a note of this account."""
+        await self._keep.set(f"{self._account} {name}", value)

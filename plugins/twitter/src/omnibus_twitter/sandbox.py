@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from omnibus import Request, Response
 from omnibus.testing import Entry, HttpSandbox, World
 from omnibus_twitter.activity import SIGNATURE, mac
 from omnibus_twitter.card import Face, card
+from omnibus_twitter.sandbox_allowance import Allowance
 from omnibus_twitter.sandbox_media import MediaShelf
+from omnibus_twitter.sandbox_rows import direct, direct_row, mention, millis, page, post_row, read, stamp
 from omnibus_twitter.sandbox_rules import (
     CLOSED,
     DUPLICATE,
@@ -24,7 +26,6 @@ from omnibus_twitter.sandbox_rules import (
     forbidden,
     invalid,
     problem,
-    shown,
     signed,
     wrong_message,
     wrong_post,
@@ -33,9 +34,6 @@ from omnibus_twitter.sandbox_rules import (
 ME, HANDLE = "2244994945", "acme"
 KEYS = ("sandbox-consumer-key", "sandbox-consumer-secret", f"{ME}-sandbox-token", "sandbox-token-secret")
 EPOCH = 1_288_834_974_657  # milliseconds: where X's ids begin to count
-WINDOW = 900  # seconds of a rate-limit window
-#: calls per window and user; https://docs.x.com/x-api/fundamentals/rate-limits
-LIMITS = {"post": 100, "direct": 15}
 _DAY = timedelta(days=1)
 
 
@@ -46,7 +44,7 @@ class XSandbox(HttpSandbox):
         closed: ids of people who take no messages from us.
         lost: how many of the next accepted writes are answered 503, as if the answer were lost.
         lag: seconds until an own post shows on the timeline.
-        credits: writes that are paid for; None for no end.
+        allowance: limits per window, and credits.
     """
 
     channel, name = "twitter", "x"
@@ -58,8 +56,7 @@ class XSandbox(HttpSandbox):
         self.shelf = MediaShelf(self.folder / "media", self.new_id)
         self.closed: set[str] = set()
         self.lost, self.lag = 0, 0.0
-        self.credits: int | None = None
-        self.limits = dict(LIMITS)
+        self.allowance = Allowance(world, ME)
         self.hook = ""
         self._valid, self._nonces = False, set[str]()
         self._last = self._mark = int(_read(self.folder / "last-id") or 0)
@@ -80,28 +77,19 @@ class XSandbox(HttpSandbox):
     def message_from(self, user_id: str, text: str, *, after: timedelta = timedelta()) -> str:
         """Let a person write us a direct message; returns its id. The webhook comes with the next ``world.pump()``."""
         id_ = self.new_id()
-        self._owe(id_, after, "dm.received", self._direct(id_, user_id, ME, text))
+        self._owe(id_, after, "dm.received", direct(id_, user_id, ME, text, self.world.now()))
         return id_
 
     def mention_from(self, user_id: str, text: str, *, answers: str = "", after: timedelta = timedelta()) -> str:
         """Let a person mention us in a post, or answer one of ours (*answers*: its id); returns the post's id."""
         id_ = self.new_id()
-        payload: dict[str, Any] = {
-            "id": id_, "author_id": user_id, "text": text, "conversation_id": answers or id_,
-            "created_at": _stamp(self.world.now()), "edit_history_tweet_ids": [id_],
-        }  # fmt: skip
-        if answers:
-            payload |= {"in_reply_to_user_id": ME, "referenced_tweets": [{"type": "replied_to", "id": answers}]}
+        payload = mention(id_, user_id, ME, text, answers, self.world.now())
         self._owe(id_, after, "post.reply.create" if answers else "post.mention.create", payload)
         return id_
 
     def read_by(self, user_id: str, message_id: str, *, after: timedelta = timedelta()) -> None:
         """Let a person read our direct message."""
-        read = {
-            "created_timestamp": str(_millis(self.world.now())), "sender_id": user_id,
-            "target": {"recipient_id": ME}, "last_read_event_id": message_id,
-        }  # fmt: skip
-        self._owe(f"read-{message_id}", after, "dm.read", {"direct_message_mark_read_events": [read]})
+        self._owe(f"read-{message_id}", after, "dm.read", read(user_id, ME, message_id, self.world.now()))
 
     # ---- webhooks
 
@@ -176,7 +164,7 @@ class XSandbox(HttpSandbox):
 
     def _create(self, request: Request) -> Response:
         body = _json(request)
-        wrong = wrong_post(body, self.shelf.ready()) or self._unpaid() or self._limited("post")
+        wrong = wrong_post(body, self.shelf.ready()) or self.allowance.refuse("post")
         text = str(body.get("text", "")) if isinstance(body, dict) else ""
         if wrong is None and text and any(each.text == text for each in self._posts() if self._age(each) < _DAY):
             wrong = forbidden(DUPLICATE)
@@ -184,7 +172,7 @@ class XSandbox(HttpSandbox):
 
     def _send(self, request: Request, to: str) -> Response:
         body = _json(request)
-        wrong = wrong_message(body, self.shelf.ready()) or self._unpaid() or self._limited("direct")
+        wrong = wrong_message(body, self.shelf.ready()) or self.allowance.refuse("direct")
         if wrong is None and to in self.closed:
             wrong = forbidden(CLOSED)
         return wrong or self._write("direct", to, body)
@@ -200,18 +188,22 @@ class XSandbox(HttpSandbox):
         )  # fmt: skip
         self.world.record(entry)
         self._show(entry, body)
-        if self.credits is not None:
-            self.credits -= 1
+        self.allowance.spend()
         if self.world.public_url:
             event = "dm.sent" if to else "post.create"
-            self._owe(id_, timedelta(seconds=1), event, self._direct(id_, ME, to, text) if to else self._row(entry))
+            self._owe(
+                id_,
+                timedelta(seconds=1),
+                event,
+                direct(id_, ME, to, text, self.world.now()) if to else post_row(entry, ME),
+            )
         if self.lost > 0:
             self.lost -= 1
             return problem(503, "Service Unavailable", "Service Unavailable")
         said = {"dm_conversation_id": f"{min(ME, to, key=int)}-{max(ME, to, key=int)}", "dm_event_id": id_} if to else {
             "id": id_, "text": text, "edit_history_tweet_ids": [id_]}  # fmt: skip
         answer = Response.of_json({"data": said}, 201)
-        return Response(201, answer.body, {**answer.headers, **self._left(kind)})
+        return Response(201, answer.body, {**answer.headers, **self.allowance.left(kind)})
 
     def _delete(self, request: Request, id_: str) -> Response:
         if id_ not in {each.id for each in self._posts()}:
@@ -222,17 +214,12 @@ class XSandbox(HttpSandbox):
         return Response.of_json({"data": {"deleted": True}})
 
     def _timeline(self, request: Request) -> Response:
-        found = [self._row(each) for each in self._posts() if self._age(each) >= timedelta(seconds=self.lag)]
-        return _page(found, request)
+        found = [post_row(each, ME) for each in self._posts() if self._age(each) >= timedelta(seconds=self.lag)]
+        return page(found, request)
 
     def _events(self, request: Request, who: str) -> Response:
-        found = [
-            {"id": each.id, "event_type": "MessageCreate", "text": shown(each.text, each.data["media"])[0],
-             "entities": {"urls": shown(each.text, each.data["media"])[1]}, "sender_id": ME,
-             "created_at": _stamp(datetime.fromisoformat(each.at)), "dm_conversation_id": f"{ME}-{who}"}
-            for each in self.world.of("twitter", kind="direct") if each.to == who
-        ]  # fmt: skip
-        return _page(found, request)
+        found = [direct_row(each, ME) for each in self.world.of("twitter", kind="direct") if each.to == who]
+        return page(found, request)
 
     async def _hook(self, request: Request) -> Response:
         body = _json(request)
@@ -243,7 +230,7 @@ class XSandbox(HttpSandbox):
             await self.register(url)
         except RuntimeError:
             return invalid("CRC validation failed", url=url)
-        made = {"id": self.new_id(), "url": url, "valid": True, "created_at": _stamp(self.world.now())}
+        made = {"id": self.new_id(), "url": url, "valid": True, "created_at": stamp(self.world.now())}
         return Response.of_json({"data": made})
 
     def _token(self, request: Request) -> Response:
@@ -273,7 +260,7 @@ class XSandbox(HttpSandbox):
 
     def new_id(self) -> str:
         """Give the next id: rising, of the present time, never the same again after a restart."""
-        self._last = max(self._last + 1, (_millis(self.world.now()) - EPOCH) << 22)
+        self._last = max(self._last + 1, (millis(self.world.now()) - EPOCH) << 22)
         if self._last > self._mark:
             self._mark = self._last + 10_000
             (self.folder / "last-id").write_text(str(self._mark), encoding="utf-8")
@@ -286,53 +273,6 @@ class XSandbox(HttpSandbox):
     def _age(self, entry: Entry) -> timedelta:
         return self.world.now() - datetime.fromisoformat(entry.at)
 
-    def _row(self, entry: Entry) -> dict[str, Any]:
-        text, links = shown(entry.text, entry.data["media"])
-        return {
-            "id": entry.id, "author_id": ME, "text": text, "created_at": _stamp(datetime.fromisoformat(entry.at)),
-            "edit_history_tweet_ids": [entry.id], **({"entities": {"urls": links}} if links else {}),
-        }  # fmt: skip
-
-    def _direct(self, id_: str, sender: str, to: str, text: str) -> dict[str, Any]:
-        made = {
-            "target": {"recipient_id": to}, "sender_id": sender,
-            "message_data": {"text": text, "entities": {"hashtags": [], "symbols": [], "user_mentions": [], "urls": []}},
-        }  # fmt: skip
-        event = {
-            "type": "message_create",
-            "id": id_,
-            "created_timestamp": str(_millis(self.world.now())),
-            "message_create": made,
-        }
-        return {"direct_message_events": [event], "users": {}}
-
-    def _unpaid(self) -> Response | None:
-        if self.credits is None or self.credits > 0:
-            return None
-        detail = f"Your enrolled account [{ME}] does not have any credits to fulfill this request."
-        return problem(402, "CreditsDepleted", detail, "https://api.x.com/2/problems/credits")
-
-    def _limited(self, kind: str) -> Response | None:
-        if self._used(kind) < self.limits[kind]:
-            return None
-        told = problem(429, "Too Many Requests", "Too Many Requests")
-        return Response(429, told.body, {**told.headers, **self._left(kind)})
-
-    def _used(self, kind: str) -> int:
-        start = self._window()
-        return sum(each.kind == kind and datetime.fromisoformat(each.at) >= start for each in self.world.entries[-500:])
-
-    def _window(self) -> datetime:
-        second = int(self.world.now().timestamp())
-        return datetime.fromtimestamp(second - second % WINDOW, UTC)
-
-    def _left(self, kind: str) -> dict[str, str]:
-        end = int(self._window().timestamp()) + WINDOW
-        left = max(self.limits[kind] - self._used(kind), 0)
-        return {
-            "x-rate-limit-limit": str(self.limits[kind]), "x-rate-limit-remaining": str(left), "x-rate-limit-reset": str(end),
-        }  # fmt: skip
-
     def _show(self, entry: Entry, body: Mapping[str, Any]) -> None:
         """Write what a reader sees: the request as JSON, and a page."""
         name = f"{entry.kind}-{entry.id}"
@@ -341,17 +281,6 @@ class XSandbox(HttpSandbox):
         pictures = self.shelf.pictures(entry.data["media"])
         page = card(Face("Acme", f"@{HANDLE}"), [(entry.text, foot)], pictures)
         (self.folder / f"{name}.html").write_bytes(page)
-
-
-def _page(found: list[dict[str, Any]], request: Request) -> Response:
-    """Give the newest first, one page at a time."""
-    size, start = int(request.query.get("max_results", "10")), int(request.query.get("pagination_token", "0"))
-    newest = sorted(found, key=lambda each: int(each["id"]), reverse=True)
-    shown_now = newest[start : start + size]
-    meta: dict[str, Any] = {"result_count": len(shown_now)}
-    if len(newest) > start + size:
-        meta["next_token"] = str(start + size)
-    return Response.of_json(({"data": shown_now} if shown_now else {}) | {"meta": meta})
 
 
 def _json(request: Request) -> Any:
@@ -363,11 +292,3 @@ def _json(request: Request) -> Any:
 
 def _read(path: Any) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
-
-
-def _millis(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
-
-
-def _stamp(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"

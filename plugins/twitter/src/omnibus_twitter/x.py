@@ -74,6 +74,7 @@ class X(Provider):
 
     async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         """Publish a post or thread, or send a direct message to the numeric user id *address*."""
+        keep = notes.Scoped(keep, self.settings.user_id)
         if isinstance(content, PostContent):
             progress = await notes.begin(keep, attempt, content.posts, "post")
             pictures = await self._pictures(content, "tweet", attempt, keep) if not progress.ids else []
@@ -129,12 +130,13 @@ class X(Provider):
 
     async def lookup(self, attempt: Attempt, address: str, keep: Keep) -> Receipt | Absent:
         """Look a lost attempt up: on the own timeline, or among the messages to *address*."""
+        keep = notes.Scoped(keep, self.settings.user_id)
         progress = await notes.read(keep, attempt)
         if progress is None or not progress.open:
             return self._receipt(progress) if progress and progress.next is None else Absent()
         if progress.kind == "direct" and not address:
             raise Unknown("no_address")
-        found = await self._search(progress, address, keep)
+        found = await self._search(progress, address if progress.kind == "direct" else "", keep)
         if found.id:
             progress = await notes.write(keep, attempt, progress.done(found.id))
             return (
@@ -150,6 +152,7 @@ class X(Provider):
 
     async def withdraw(self, receipt: Receipt, keep: Keep) -> None:
         """Delete a post, of a thread the last one first; one that is gone already counts as deleted."""
+        keep = notes.Scoped(keep, self.settings.user_id)
         for id_ in reversed(await notes.thread(keep, receipt.provider_id or "")):
             try:
                 await self._wire.harmless("DELETE", f"/2/tweets/{user_id(id_)}", keep=keep, endpoint=_DELETE)
