@@ -6,6 +6,7 @@ from typing import Any
 
 from omnibus import hookimpl
 from omnibus_sms.channel import Sms, SmsContent
+from omnibus_sms.gateway import Gateway
 from omnibus_sms.smpp import Smpp
 from omnibus_sms.twilio import Twilio
 from omnibus_sms.vonage import Vonage
@@ -16,7 +17,7 @@ __all__ = ["Smpp", "Sms", "SmsContent", "Twilio", "Vonage", "omnibus_register", 
 @hookimpl
 def omnibus_register(register: Any) -> None:
     """Bring the channel and its carriers."""
-    register(Sms, Smpp, Twilio, Vonage)
+    register(Sms, Gateway, Smpp, Twilio, Vonage)
 
 
 @hookimpl

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, SecretStr
 
 from omnibus import ProviderSettings, Receipt, Refused, TryLater, Unknown, Unreachable
 from omnibus.http import Answer
@@ -50,10 +50,31 @@ def unknown(code: str, wait: float | None = None) -> Failure:
     return Unknown(code)
 
 
+Meaning = Literal["later", "refused", "unreachable", "opt_out", "account", "unknown"]
+#: what an operator may write for a carrier's own code
+MEANINGS: dict[Meaning, Says] = {
+    "later": later,
+    "refused": refused,
+    "unreachable": unreachable,
+    "opt_out": opted_out,
+    "account": account,
+    "unknown": unknown,
+}
+
+
 def _listed(value: Any) -> Any:
     return tuple(each.strip() for each in value.split(",") if each.strip()) if isinstance(value, str) else value
 
 
+def _texts(value: Any) -> Any:
+    """Refuse a wrong table as a whole: pydantic would name its keys, which here may be values."""
+    if isinstance(value, Mapping) and not all(isinstance(each, (str, SecretStr)) for each in value.values()):
+        raise ValueError("give a table of texts")
+    return value
+
+
+Texts = Annotated[Mapping[str, str], BeforeValidator(_texts)]
+Secrets = Annotated[Mapping[str, SecretStr], BeforeValidator(_texts)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
@@ -71,7 +92,7 @@ class CarrierSettings(ProviderSettings):
     model_config = ConfigDict(populate_by_name=True)
 
     from_: str = Field(default="", alias="from")
-    senders: Mapping[str, str] = Field(default_factory=dict)
+    senders: Texts = Field(default_factory=dict)
     countries: Words = ()
     stop_words: Words = ()
     start_words: Words = ()

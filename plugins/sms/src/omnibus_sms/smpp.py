@@ -33,11 +33,11 @@ from omnibus import (
 )  # fmt: skip
 from omnibus.http import Client
 from omnibus_sms import own_hook
-from omnibus_sms.carrier import CarrierSettings, Failure, either, later, receipt
+from omnibus_sms.carrier import MEANINGS, CarrierSettings, Failure, Meaning, either, later, receipt
 from omnibus_sms.channel import Sms, SmsContent
 from omnibus_sms.phones import E164
 from omnibus_sms.reports import Fates, Sent, arrived, heard
-from omnibus_sms.smpp_codes import ANSWERS, MEANINGS, PAUSE, STATUSES, THROTTLED, Meaning
+from omnibus_sms.smpp_codes import ANSWERS, PAUSE, STATUSES, THROTTLED
 from omnibus_sms.smpp_ids import Ids
 from omnibus_sms.smpp_pdu import Alphabet, Long, Piece, lasting, pieces, reference, submit, told
 from omnibus_sms.smpp_session import Session, bind_body

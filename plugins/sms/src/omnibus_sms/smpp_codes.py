@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from omnibus_sms.carrier import Says, account, later, opted_out, refused, unknown, unreachable
-
-Meaning = Literal["later", "refused", "unreachable", "opt_out", "account", "unknown"]
-MEANINGS: dict[Meaning, Says] = {
-    "later": later,
-    "refused": refused,
-    "unreachable": unreachable,
-    "opt_out": opted_out,
-    "account": account,
-    "unknown": unknown,
-}
+from omnibus_sms.carrier import Says, account, later, refused, unreachable
 
 #: SMPP v3.4 §5.1.3 — command_status of a response to bind or submit; 0x400 and above are the vendor's own
 ANSWERS: dict[int, Says] = {

@@ -19,7 +19,7 @@ from pydantic import Field, SecretStr, model_validator
 from omnibus import Absent, Attempt, Keep, Provider, ProviderSettings, Receipt, Report, Request, Unknown
 from omnibus.http import Answer, Client, error_for
 from omnibus_sms import twilio_signature
-from omnibus_sms.carrier import HttpCarrierSettings, body_of, either, receipt
+from omnibus_sms.carrier import HttpCarrierSettings, Secrets, body_of, either, receipt
 from omnibus_sms.channel import Sms, SmsContent
 from omnibus_sms.twilio_codes import ANSWERS
 from omnibus_sms.twilio_reports import replied, reported
@@ -47,7 +47,7 @@ class TwilioSettings(HttpCarrierSettings):
     api_key: SecretStr = SecretStr("")
     api_secret: SecretStr = SecretStr("")
     messaging_service_sid: str = ""
-    shared_keys: Mapping[str, SecretStr] = Field(default_factory=dict)
+    shared_keys: Secrets = Field(default_factory=dict)
     validity: int | None = Field(default=None, ge=1, le=36_000)
 
     @model_validator(mode="after")
