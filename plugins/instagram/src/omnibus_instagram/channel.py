@@ -36,7 +36,7 @@ from omnibus_instagram.options import Kind, Options, options
 from omnibus_instagram.picture import SQUARE, STORY, Card
 from omnibus_instagram.thread import COMMENT, HUMAN, WINDOW, Thread
 
-STORY_WORDS = 500  # characters; more would be too small to read on a card
+STORY_WORDS, STORY_LINES = 500, 20  # characters and lines; more would be too small to read on a card
 ALT = 1_000  # characters of alternative text
 CAROUSEL = 10  # pictures; two at least
 VIDEOS = (".mp4", ".mov")
@@ -186,7 +186,10 @@ def _guessed(media: tuple[Media, ...]) -> Kind:
 
 
 def _story(made: PostContent, draft: Draft) -> PostContent:
-    words = shape(draft, lambda text: units(text) <= STORY_WORDS, block="instagram", where=_place(draft))
+    def fits(text: str) -> bool:
+        return units(text) <= STORY_WORDS and text.count("\n") < STORY_LINES
+
+    words = shape(draft, fits, block="instagram", where=_place(draft))
     losses = list(words.losses)
     first = made.media[:1]
     if made.media[1:]:
@@ -225,9 +228,11 @@ def _post(made: PostContent, draft: Draft) -> PostContent:
         losses += [Loss("image", f"one {made.kind} shows one")] * len(media[1:])
         media = media[:1]
     if made.kind == "reel" and not (media and video(media[0].url)):
-        raise MessageError("a reel needs a video", where=_place(draft), fix="give `instagram: { video: … }`")
+        raise MessageError("a reel needs a video", where=_place(draft), fix="give `data: { instagram: { video: … } }`")
     if made.kind == "image" and media and video(media[0].url):
-        raise MessageError("an image post cannot show a video", where=_place(draft), fix="say `kind: reel`")
+        raise MessageError(
+            "an image post cannot show a video", where=_place(draft), fix="say `data: { instagram: { kind: reel } }`"
+        )
     body = "" if media else clean(draft.headline) or _line(draft.brand.name)
     card = _card(draft, body, SQUARE) if body else None
     return replace(made, text=calm.text, media=_described(media), card=card, losses=tuple(losses))

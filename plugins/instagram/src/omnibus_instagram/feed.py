@@ -54,6 +54,10 @@ class Feed:
         """Find a container."""
         return next((each for each in self.of("container") if each.id == id_), None)
 
+    def children(self, fields: Mapping[str, Any]) -> list[Entry | None]:
+        """Find the children of a carousel; None for one that there is not."""
+        return [self.container(each) for each in str(fields.get("children", "")).split(",") if each]
+
     def published(self, container: str) -> Entry | None:
         """Find the media that a container became."""
         return next((each for each in self.of("post") if each.data.get("container") == container), None)

@@ -70,6 +70,12 @@ def _messaging(row: dict[str, Any], ours: set[str], now: datetime) -> Iterator[R
         text = _text(reaction.get("emoji")) or _text(reaction.get("reaction"))
         data = {"channel": "instagram", "kind": "reaction", "text": text, "reply_to": mid}
         yield Report(f"reaction:{mid}:{text}", "message.replied", at, provider_id=mid, identity=person, data=data)
+    edit = _map(row.get("message_edit"))
+    if mid := _text(edit.get("mid")):
+        data = _said("edit", _text(edit.get("text"))) | {"edited": mid}
+        yield Report(
+            f"{mid}:edit:{_text(edit.get('num_edit'))}", "conversation.received", at, identity=person, data=data
+        )
     postback = _map(row.get("postback"))
     if mid := _text(postback.get("mid")):
         text, data = _text(postback.get("title")), {"payload": _text(postback.get("payload"))}

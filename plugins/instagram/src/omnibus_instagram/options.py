@@ -1,10 +1,11 @@
-"""What only Instagram knows of a message: the ``instagram:`` mapping of its front matter.
+"""What only Instagram knows of a message: ``data: { instagram: … }`` of its front matter.
 
 ::
 
-    instagram:
-      kind: story            # image, carousel, reel or story; guessed from the pictures when absent
-      hashtags: [lamps, light]
+    data:
+      instagram:
+        kind: story            # image, carousel, reel or story; guessed from the pictures when absent
+        hashtags: [lamps, light]
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class UserTag(BaseModel):
 
 
 class Options(BaseModel):
-    """Hold the ``instagram:`` mapping of a message.
+    """Hold what a message says under ``data: { instagram: … }``.
 
     Args:
         kind: what to publish; None guesses it from the pictures.
@@ -64,10 +65,10 @@ def options(message: Message) -> Options:
     Raises:
         MessageError: an unknown key or a wrong value; its text names the key and never quotes the value.
     """
-    where = f"{message.source or message.name}, instagram"
+    where = f"{message.source or message.name}, data.instagram"
     told = message.data.get("instagram") or {}
     if not isinstance(told, dict):
-        raise MessageError("`instagram` is no mapping", where=where, fix="write `instagram: { kind: story }`")
+        raise MessageError("this is no mapping", where=where, fix="write `data: { instagram: { kind: story } }`")
     try:
         return Options.model_validate(told)
     except ValidationError as error:

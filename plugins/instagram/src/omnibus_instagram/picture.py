@@ -22,7 +22,7 @@ MAX_BYTES = 8_000_000
 SQUARE, STORY = (1080, 1080), (1080, 1920)  # px
 MARGIN = 90  # px at each side of a card
 SAFE = 250  # px above and below a story's words: the app's own controls lie there
-LARGEST, SMALLEST = 92, 26  # px of letters on a card
+LARGEST, SMALLEST = 92, 40  # px of letters on a card
 
 #: tried in this order when no font is configured; Pillow's own knows little more than ASCII
 FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial.ttf", "arial.ttf")
@@ -77,21 +77,28 @@ def fit(data: bytes, *, background: str = "#ffffff", like: float | None = None) 
     return jpeg(picture)
 
 
-def jpeg(picture: Image.Image) -> bytes:
-    """Write a JPEG of at most 8 MB, as good as that allows."""
+def jpeg(picture: Image.Image, words: str = "") -> bytes:
+    """Write a JPEG of at most 8 MB, as good as that allows; *words* that are drawn on it are kept as its comment."""
     for quality in (92, 85, 75, 60, 40):
         out = io.BytesIO()
-        picture.save(out, "JPEG", quality=quality, optimize=True)
+        picture.save(out, "JPEG", quality=quality, optimize=True, comment=words.encode())
         if out.tell() <= MAX_BYTES:
             break
     return out.getvalue()
+
+
+def words(data: bytes) -> str:
+    """Read back what was drawn on a picture of ours; empty for any other."""
+    with Image.open(io.BytesIO(data)) as picture:
+        told = picture.info.get("comment", b"")
+    return told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
 
 
 def draw(card: Card, *, photo: bytes | None = None, font: str = "") -> bytes:
     """Draw a card, on a photo if one is given, as large as its words allow; returns a JPEG.
 
     Raises:
-        InputError: the font lacks letters of the words, or the photo cannot be read.
+        InputError: the font lacks letters of the words, they are too many, or the photo cannot be read.
     """
     width, height = card.size
     picture = Image.new("RGB", card.size, card.background)
@@ -106,6 +113,8 @@ def draw(card: Card, *, photo: bytes | None = None, font: str = "") -> bytes:
         lines = _lines(card, letters, width - 2 * MARGIN, font)
         if sum(each.height for each in lines) <= bottom - top:
             break
+    else:
+        raise InputError("more words than the picture holds", where="card", fix="say less")
     y = top + max(0, (bottom - top - sum(each.height for each in lines)) // (3 if photo is None else 8))
     pen.rectangle((MARGIN, y - 30, MARGIN + 120, y - 22), fill=card.accent)
     for line in lines:
@@ -115,7 +124,7 @@ def draw(card: Card, *, photo: bytes | None = None, font: str = "") -> bytes:
         small = _font(font, 34)
         at = height - (SAFE - 60 if card.size == STORY else MARGIN - 20)
         pen.text((MARGIN, at), lettered(card.brand, small), fill=card.ink, font=small)
-    return jpeg(picture)
+    return jpeg(picture, f"{card.headline}\n\n{card.text}".strip())
 
 
 def lettered(text: str, font: Font) -> str:

@@ -19,6 +19,7 @@ from omnibus.testing import Entry, HttpSandbox, World
 from omnibus_instagram.api import proof
 from omnibus_instagram.feed import Feed, between, changed, line, stamp, when
 from omnibus_instagram.hooks import signature
+from omnibus_instagram.picture import words
 from omnibus_instagram.refusals import Refusal, post_fields, read_letter, refuse
 from omnibus_instagram.shown import show_post, show_thread
 from omnibus_instagram.thread import COMMENT, HUMAN, WINDOW
@@ -213,7 +214,7 @@ class GraphSandbox(HttpSandbox):
     def _made(self, told: Any) -> dict[str, str]:
         fields = post_fields(told, self._picture)
         if fields.get("media_type") == "CAROUSEL":
-            children = [self.feed.container(each) for each in str(fields["children"]).split(",")]
+            children = self.feed.children(fields)
             if any(each is None or not each.data.get("is_carousel_item") for each in children):
                 raise refuse(24, 2207006, "The media with the given creation ID cannot be found")
             if any(self.status(each) != "FINISHED" for each in children if each):
@@ -245,16 +246,13 @@ class GraphSandbox(HttpSandbox):
             "container": container.id, "kind": kind, "permalink": f"https://www.instagram.com/{place}/{id_}/",
             "fields": dict(container.data),
         }  # fmt: skip
-        entry = self.feed.note("post", id_, text=container.text, data=data)
-        shown = [container.data, *(each.data for each in self._children(container) if each)]
-        urls = [str(each.get("image_url") or each.get("video_url") or "") for each in shown]
+        parts = [container.data, *(each.data for each in self.feed.children(container.data) if each)]
+        urls = [str(each.get("image_url") or each.get("video_url") or "") for each in parts]
         pictures = [(each, self._picture(each)) for each in urls if each]
+        drawn = next((words(data) for _, data in pictures if data and kind == "STORIES"), "")
+        entry = self.feed.note("post", id_, text=container.text or drawn, data=data)
         show_post(self.folder, f"{'story' if kind == 'STORIES' else 'post'}-{id_}", entry, pictures)
         return entry
-
-    def _children(self, container: Entry) -> list[Entry | None]:
-        told = str(container.data.get("children", ""))
-        return [self.feed.container(each) for each in told.split(",") if each]
 
     def _sent(self, told: Any) -> dict[str, str]:
         letter = read_letter(told)
@@ -277,8 +275,8 @@ class GraphSandbox(HttpSandbox):
             kind, data["picture"] = "attachment", letter.picture
         entry = self.feed.note(kind, f"m_{self.feed.next_id()}", to=person, text=letter.text, data=data)
         show_thread(self.folder, person, self.feed.thread(person)[::-1])
-        words = {"attachments": [{"type": "image"}]} if letter.picture else {"text": letter.text}
-        echo = {"message": {"mid": entry.id, **words, "is_echo": True}}
+        said = {"attachments": [{"type": "image"}]} if letter.picture else {"text": letter.text}
+        echo = {"message": {"mid": entry.id, **said, "is_echo": True}}
         self._owe(f"{entry.id}:echo", between(self.account, self.account, person, entry, echo), ECHO)
         if self.readers and not letter.picture:
             seen = between(self.account, person, self.account, entry, {"read": {"mid": entry.id}}, READ)

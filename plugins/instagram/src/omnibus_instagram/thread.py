@@ -16,7 +16,7 @@ COMMENT = timedelta(days=7)  # after a comment: one private reply
 KEPT = 10  # comments
 
 #: what a person does that opens no messaging window; all other kinds do
-PUBLIC = frozenset({"comment", "live_comment", "mention", "reaction"})
+SILENT = frozenset({"comment", "live_comment", "mention", "reaction", "edit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Thread(Facet):
             known = {**self.comments, str(data["comment"]): event.time}
             newest = sorted(known, key=lambda each: (known[each], each))[-KEPT:]
             return replace(self, comments={each: known[each] for each in newest})
-        return self if kind in PUBLIC else replace(self, wrote=event.time)
+        return self if kind in SILENT else replace(self, wrote=event.time)
 
     @classmethod
     def of(cls, context: Context) -> Thread:
