@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,3 +80,16 @@ def test_octets_that_are_no_text_are_never_an_error():
     assert decode(b"\x1b\x65 \xff", "gsm7") == "€ \ufffd"
     assert decode(b"\x04", "ucs2") == "\ufffd"
     assert decode("😀".encode("utf-16-be")[:2], "ucs2") == "\ufffd"
+
+
+ORACLE = json.loads((Path(__file__).parent / "oracles" / "segments.json").read_text())
+
+
+def test_twilios_calculator_cuts_alike():
+    assert len(ORACLE["cases"]) == 240
+    for case in ORACLE["cases"]:
+        cut = segment(case["text"])
+        names = {"GSM-7": "gsm7", "UCS-2": "ucs2"}
+        assert (cut.encoding, [part.units for part in cut.parts]) == (names[case["encoding"]], case["units"]), case[
+            "text"
+        ]
