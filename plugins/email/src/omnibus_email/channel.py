@@ -10,6 +10,7 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
@@ -172,7 +173,7 @@ def _section(parts: Mapping[str, str], name: str, **texts: str) -> _Made:
 
 def _body(draft: Draft, parts: Mapping[str, str]) -> str:
     """Write the body, and below it the facts that nothing else on the page says."""
-    styles = {name[6:]: style for name, style in parts.items() if name.startswith("style.")}
+    styles = _styles(parts["styles"])
     own = draft.blocks.get("email", "")
     body = paragraphs(own, styles) if own else to_html(draft.markdown, styles)
     said = [draft.headline, own or draft.text]
@@ -181,6 +182,11 @@ def _body(draft: Draft, parts: Mapping[str, str]) -> str:
     for text in _missing(draft.facts, "\n".join(said), "opt_out"):
         body += paragraphs(text, styles)
     return CONTROL.sub("", body)
+
+
+@lru_cache(maxsize=256)
+def _styles(lines: str) -> Mapping[str, str]:
+    return dict(each.split("\t", 1) for each in lines.split("\n"))
 
 
 def _preheader(draft: Draft) -> str:
@@ -202,9 +208,9 @@ def _image(draft: Draft, parts: Mapping[str, str], losses: list[Loss]) -> _Made:
 
 def _inline_pictures(parts: Mapping[str, str], html: str) -> tuple[Attachment, ...]:
     found = []
-    for name, cid in parts.items():
-        if name.startswith("cid.") and f'"cid:{cid}"' in html:
-            path = name[4:]
+    for path in parts["pictures"].splitlines():
+        cid = parts[f"cid.{path}"]
+        if f'"cid:{cid}"' in html:
             file = re.split(r"[/\\]", path)[-1]
             found.append(Attachment(file, parts[f"kind.{path}"], base64.b64decode(parts[f"data.{path}"]), cid))
     return tuple(found)

@@ -32,9 +32,9 @@ _STYLED = re.compile(r"<(\w+)(?: [^>]*?)?style=\"([^\"]*)\"")
 
 
 def prepare(message: Message, brand: Brand, locale: str) -> Layout:
-    """Make the parts: ``page`` and its sections as %-templates, ``style.<tag>``, ``cid.<path>`` and ``data.<path>``.
+    """Make the parts: ``page`` and its sections as %-templates, ``cid.<path>``, ``data.<path>``.
 
-    ``coded.<part>`` is the same as quoted-printable, ready to be filled.
+    ``coded.<part>`` is the same as quoted-printable, ready to be filled; ``styles`` and ``pictures`` are lists, a line each.
 
     Raises:
         MessageError: a local picture is missing, too big or of a kind that mail clients do not show.
@@ -46,17 +46,17 @@ def prepare(message: Message, brand: Brand, locale: str) -> Layout:
         section, tail = rest.split(f"<!--/{name}-->")
         parts[name], html = _template(section), head if name == "styles" else f"{head}@@{name}@@"
         html += tail
-    for tag, style in _STYLED.findall(parts.pop("styles")):
-        if tag != "div":
-            parts[f"style.{tag}"] = style
+    styled = [(tag, style) for tag, style in _STYLED.findall(parts["styles"]) if tag != "div"]
+    parts["styles"] = "\n".join(f"{tag}\t{style}" for tag, style in styled)
     local = [each.url for each in message.media] + [brand.theme.logo_path]
     for number, path in enumerate(each for each in local if _is_local(each)):
         parts |= _picture(path, f"picture{number}", message.source or message.name)
+    parts["pictures"] = "\n".join(name[4:] for name in parts if name.startswith("cid."))
     logo = f"cid:{parts[f'cid.{brand.theme.logo_path}']}" if brand.theme.logo_path else brand.theme.logo_url
     shown = f'<img src="{escape(logo)}" alt="{escape(brand.name)}">' if logo else escape(brand.name)
     page = html.replace("@@brand@@", shown).replace("@@legal@@", _legal(brand))
     parts["page"] = _template(page)
-    parts |= {f"coded.{name}": quoted.template(parts[name]) for name in ("page", *SECTIONS) if name in parts}
+    parts |= {f"coded.{name}": quoted.template(parts[name]) for name in ("page", *SECTIONS) if name != "styles"}
     return Layout(parts)
 
 

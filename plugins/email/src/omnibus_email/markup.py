@@ -86,7 +86,9 @@ def _quick(text: str) -> str | None:
 
 def escape(text: str) -> str:
     """Make text safe between tags and inside double-quoted attributes, as markdown-it does; control characters go."""
-    return CONTROL.sub("", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    if not text.isprintable():  # line ends are not either, but most texts have none
+        text = CONTROL.sub("", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
 
 
 def _second(found: re.Match[str]) -> str:

@@ -15,7 +15,9 @@ LAST = 75  # characters left on a line of at most 76 before its closing ``=``
 
 def quoted(text: str) -> str:
     """Write *text* whole; every line end in it becomes CRLF."""
-    raw = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    raw = text.encode("utf-8", "replace")
     return binascii.b2a_qp(raw, istext=True).decode("ascii").replace("\n", "\r\n")
 
 
@@ -23,6 +25,8 @@ def piece(text: str) -> str:
     """Write *text* so that another piece may follow; nothing for no text."""
     if not text:
         return ""
+    if len(text) <= LAST and text.isascii() and text.isprintable() and "=" not in text and text[-1] != " ":
+        return text + SOFT_BREAK  # most values are short and plain
     made = quoted(text)
     last = len(made) - made.rfind("\n") - 1
     if last > LAST:
