@@ -50,7 +50,7 @@ def test_the_text_part_says_all_in_order() -> None:
         "Ada, your Trail Boots are waiting\n\n"
         "We kept your Trail Boots for you.\n\n"
         "They are €39.00 until the shop closes, in your size.\n\n"
-        "15 % off · ADA7-K2M9-3QXT · 24 November 2026\n\n"
+        "15 % off with code ADA7-K2M9-3QXT until 24 November 2026\n\n"
         "Finish your order: https://acme.example/c/7Qx2\n\n"
         "Your Acme team\n\n"
         "--\n\n"

@@ -15,8 +15,6 @@ from omnibus import Refused, TryLater, Unreachable
 Fault = TryLater | Refused | Unreachable
 Make = Callable[[str], Fault]
 
-FULL_AGAIN = 6 * 3600.0  # seconds until a full mailbox is worth another try
-
 
 def later(reason: str) -> Fault:
     """Try again by our own schedule."""
@@ -26,11 +24,6 @@ def later(reason: str) -> Fault:
 def ours(reason: str) -> Fault:
     """Pause this account: its set-up or reputation is to blame."""
     return TryLater(reason, account=True)
-
-
-def full(reason: str) -> Fault:
-    """Try again much later: the mailbox is full, even where the server says so for good."""
-    return TryLater(reason, retry_after=FULL_AGAIN)
 
 
 def refused(reason: str) -> Fault:
@@ -59,7 +52,10 @@ DETAIL: dict[str, tuple[Make, Make]] = {
     "1.8": (ours, ours),  # our sender's domain
     "1.10": (later, dead),  # null MX, RFC 7505
     "2.1": (later, dead),  # disabled; Gmail's "too fast" is read from the text
-    "2.2": (full, full),
+    "2.2": (
+        later,
+        later,
+    ),  # mailbox full, even where the server says so for good; no time of its own: that rests everybody
     "2.3": (refused, refused),  # larger than this mailbox allows
     "3.4": (refused, refused),  # larger than the system allows
     "4.4": (later, dead),  # no route to the domain

@@ -111,8 +111,7 @@ def _text(draft: Draft) -> str:
     """Write the text part: what the HTML says, in the same order, and every fact letter by letter."""
     own = draft.blocks.get("email", "")
     pieces = [draft.headline, own or draft.text]
-    if draft.offer:
-        pieces.append(" · ".join(each for each in (draft.offer.label, draft.offer.code, draft.offer.deadline) if each))
+    pieces.append(_offer_line(draft))
     if draft.cta:
         pieces.append(f"{draft.cta.label}: {draft.cta.url}")
     pieces.append(_sign_off(draft))
@@ -156,7 +155,8 @@ def _values(draft: Draft, parts: Mapping[str, str], subject: str, losses: list[L
         "image": _image(draft, parts, losses), "offer": _NOTHING, "cta": _NOTHING, "sign": _NOTHING, "stop": _NOTHING,
     }  # fmt: skip
     if offer:
-        values["offer"] = _section(parts, "offer", label=offer.label, code=offer.code, until=offer.deadline)
+        until = _offer_line(draft).partition(offer.code)[2].strip(" ·") if offer.code else offer.deadline
+        values["offer"] = _section(parts, "offer", label=offer.label, code=offer.code, until=until or offer.deadline)
     if cta:
         values["cta"] = _section(parts, "cta", url=web(cta.url), label=cta.label)
     if sign:
@@ -218,6 +218,18 @@ def _inline_pictures(parts: Mapping[str, str], html: str) -> tuple[Attachment, .
 
 def _missing(facts: tuple[Fact, ...], text: str, besides: str) -> list[str]:
     return [each.text for each in facts if each.kind != besides and each.text not in text]
+
+
+def _offer_line(draft: Draft) -> str:
+    """Say the offer in one line: as the draft words it, else its plain parts."""
+    told = next((each.text for each in draft.elements if each.kind == "offer"), "")
+    offer = draft.offer
+    if offer is None:
+        return ""
+    needed = [each for each in (offer.code, offer.deadline) if each]
+    if told and all(each in told for each in needed):
+        return told
+    return " · ".join(each for each in (offer.label, offer.code, offer.deadline) if each)
 
 
 def _sign_off(draft: Draft) -> str:
