@@ -216,7 +216,7 @@ class Smpp(Provider):
         return says(f"0x{status:02X}", PAUSE if status == THROTTLED else None)
 
     async def _heard(self, pdu: DeliverSm) -> bool:
-        """Post a deliver_sm to our own hook; True only when it is stored."""
+        """Post a deliver_sm to our own hook; True when it is stored, or can never be (400: told again, it would be the same)."""
         said = told(pdu, self.settings.alphabet) | {"at": self.now().isoformat()}
         if "receipt" in said:
             attempt = await self._ids.whose(said["receipt"])
@@ -229,7 +229,7 @@ class Smpp(Provider):
             )
         except (TryLater, Unknown, Refused):
             return False
-        return answer.ok
+        return answer.ok or answer.status == 400
 
     def _reported(self, said: Mapping[str, Any]) -> Sequence[Report]:
         id_, stat, err = said["receipt"], said.get("stat", ""), said.get("err", "")
