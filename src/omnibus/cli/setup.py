@@ -1,0 +1,68 @@
+"""What every command gets as ``ctx.obj``: the configuration it was told, read and opened only when it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from omnibus.bus import Bus
+    from omnibus.settings import Settings
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Setup:
+    """Hold where the configuration is.
+
+    Args:
+        config: the file, or its folder.
+    """
+
+    config: Path = Path("omnibus.toml")
+
+    def settings(self) -> Settings:
+        """Read the configuration.
+
+        Raises:
+            ConfigError: it is missing or wrong.
+        """
+        from omnibus.settings import load
+
+        return load(self.config)
+
+    def run(self, act: Callable[[Bus], Awaitable[T]], *, strict: bool = True) -> T:
+        """Open the bus, do one thing with it, close it.
+
+        Args:
+            strict: every configured channel must work; looking at what is stored needs none.
+        """
+        from omnibus.build import build
+
+        bus = build(self.settings(), strict=strict)
+
+        async def opened() -> T:
+            async with bus:
+                return await act(bus)
+
+        return asyncio.run(opened())
+
+    def commands(self) -> dict[str, click.Command]:
+        """Give the commands that the enabled plugins bring; none without a readable configuration."""
+        from omnibus.build import load_plugins
+        from omnibus.errors import InputError
+
+        file = self.config / "omnibus.toml" if self.config.is_dir() else self.config
+        if not file.exists():
+            return {}
+        try:
+            registry = load_plugins(self.settings()).registry
+        except InputError:
+            return {}  # the command that needs it says so
+        return {each.name: each for each in registry.commands if each.name}
