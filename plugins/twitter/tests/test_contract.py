@@ -35,14 +35,14 @@ class TestPosts(ProviderContract):
     def success(self, request: Request) -> Reply:
         if request.method == "GET":
             return Reply.of_json({"data": {"id": ME}, "meta": {"result_count": 0}})
-        return Reply.of_json({"data": {"id": "1900000000000000001", "text": "…"}}, 201)
+        return Reply.of_json({"data": {"id": "2124110575825846273", "text": "…"}}, 201)
 
     def sign(self, body: bytes, secret: str) -> Request:
         headers = {"content-type": "application/json", SIGNATURE: mac(secret, body)}
         return Request("POST", self.hook_url, headers, body)
 
     def found(self, request: Request, attempt: Attempt) -> Reply:
-        row = {"id": "1900000000000000001", "text": "Boots for everyone", "created_at": "2026-11-21T12:00:00.000Z"}
+        row = {"id": "2124110575825846273", "text": "Boots for everyone", "created_at": "2026-11-21T12:00:00.000Z"}
         return Reply.of_json({"data": [row | {"author_id": ME}], "meta": {"result_count": 1}})
 
     def absent(self, request: Request) -> Reply:
@@ -59,11 +59,11 @@ class TestDirect(TestPosts):
     def success(self, request: Request) -> Reply:
         if request.method == "GET":
             return Reply.of_json({"meta": {"result_count": 0}})
-        return Reply.of_json({"data": {"dm_conversation_id": f"{ME}-{ADA}", "dm_event_id": "1900000000000000002"}}, 201)
+        return Reply.of_json({"data": {"dm_conversation_id": f"{ME}-{ADA}", "dm_event_id": "2124110575825846274"}}, 201)
 
     def found(self, request: Request, attempt: Attempt) -> Reply:
         row: dict[str, Any] = {
-            "id": "1900000000000000002", "event_type": "MessageCreate", "text": "Ada, your boots wait.",
+            "id": "2124110575825846274", "event_type": "MessageCreate", "text": "Ada, your boots wait.",
             "created_at": "2026-11-21T12:00:00.000Z", "sender_id": ME,
         }  # fmt: skip
         return Reply.of_json({"data": [row], "meta": {"result_count": 1}})

@@ -235,3 +235,23 @@ def test_it_says_who_it_is_without_secrets(x: X) -> None:
     assert not [each for each in KEYS[1:] if each in shown]
     assert x.account == "acme"
     assert x.settings.user_id == ME
+
+
+async def test_a_lost_post_is_found_without_what_x_may_leave_out(
+    x: X, sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X gives fields only where it knows the parameter's name; the id tells the time, any link is as good."""
+    real = x._wire.harmless
+
+    async def bare(*args: Any, **rest: Any) -> Any:
+        answer = await real(*args, **rest)
+        body = answer.json()
+        body["data"] = [{"id": each["id"], "text": each["text"]} for each in body["data"]]
+        return type(answer)(200, {}, json.dumps(body).encode())
+
+    monkeypatch.setattr(x._wire, "harmless", bare)
+    sandbox.lost = 1
+    with pytest.raises(Unknown):
+        await x.send(make.post(text="Look: acme.shop/cart now"), "", make.attempt(), keep)
+    clock.advance(timedelta(seconds=30))
+    assert isinstance(await x.lookup(make.attempt(), "", keep), Receipt)

@@ -30,10 +30,10 @@ from omnibus_twitter.sandbox_rules import (
     wrong_message,
     wrong_post,
 )
+from omnibus_twitter.timeline import EPOCH
 
 ME, HANDLE = "2244994945", "acme"
 KEYS = ("sandbox-consumer-key", "sandbox-consumer-secret", f"{ME}-sandbox-token", "sandbox-token-secret")
-EPOCH = 1_288_834_974_657  # milliseconds: where X's ids begin to count
 _DAY = timedelta(days=1)
 
 
@@ -164,7 +164,7 @@ class XSandbox(HttpSandbox):
 
     def _create(self, request: Request) -> Response:
         body = _json(request)
-        wrong = wrong_post(body, self.shelf.ready()) or self.allowance.refuse("post")
+        wrong = wrong_post(body, self.shelf.ready) or self.allowance.refuse("post")
         text = str(body.get("text", "")) if isinstance(body, dict) else ""
         if wrong is None and text and any(each.text == text for each in self._posts() if self._age(each) < _DAY):
             wrong = forbidden(DUPLICATE)
@@ -172,7 +172,7 @@ class XSandbox(HttpSandbox):
 
     def _send(self, request: Request, to: str) -> Response:
         body = _json(request)
-        wrong = wrong_message(body, self.shelf.ready()) or self.allowance.refuse("direct")
+        wrong = wrong_message(body, self.shelf.ready) or self.allowance.refuse("direct")
         if wrong is None and to in self.closed:
             wrong = forbidden(CLOSED)
         return wrong or self._write("direct", to, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import email
 import email.policy
 import json
@@ -29,9 +30,9 @@ class MediaShelf:
         folder.mkdir(exist_ok=True)
         self.folder, self._new_id, self.slow = folder, new_id, 5
 
-    def ready(self) -> set[str]:
-        """List the ids that a post may use."""
-        return {each.stem for each in self.folder.glob("*.json") if self._note(each.stem).get("state") == "succeeded"}
+    def ready(self, media_id: str) -> bool:
+        """Tell whether a post may use this id."""
+        return self._note(media_id).get("state") == "succeeded"
 
     def pictures(self, ids: Sequence[str]) -> list[Media]:
         """Give finished uploads as pictures beside the pages."""
@@ -86,7 +87,7 @@ class MediaShelf:
         """Tell how far the preparation is."""
         media_id = request.query.get("media_id", "")
         note = self._note(media_id)
-        if request.query.get("command") != "STATUS" or note.get("state") not in {"pending", "succeeded"}:
+        if request.query.get("command", "STATUS") != "STATUS" or note.get("state") not in {"pending", "succeeded"}:
             return _unknown()
         self._keep(media_id, note | {"state": "succeeded"})
         info = {"state": "succeeded", "progress_percent": 100}
@@ -120,7 +121,16 @@ class MediaShelf:
 
 
 def multipart(request: Request) -> dict[str, bytes]:
-    """Read a multipart body into its named parts."""
+    """Read a multipart body into its named parts, or a JSON one with base64, which X takes as well."""
+    if request.headers.get("content-type", "").startswith("application/json"):
+        try:
+            told = json.loads(request.body)
+            return {
+                "media": base64.b64decode(told["media"], validate=True),
+                "segment_index": str(told["segment_index"]).encode(),
+            }
+        except (ValueError, KeyError, TypeError):
+            return {}
     head = f"content-type: {request.headers.get('content-type', '')}\r\n\r\n".encode()
     message = email.message_from_bytes(head + request.body, policy=email.policy.HTTP)
     parts = message.iter_parts() if message.is_multipart() else ()

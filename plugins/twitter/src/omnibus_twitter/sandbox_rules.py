@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -17,6 +17,7 @@ from omnibus_twitter.urls import spans
 from omnibus_twitter.weight import MAX_WEIGHT, valid
 
 FRESH = 300  # seconds that a signed request may be old or ahead
+Known = Callable[[str], bool]  # tells whether a media id may be used
 _ID = re.compile(r"^[0-9]{1,19}$")
 #: fields of POST /2/tweets and the JSON type of each; https://docs.x.com/x-api/posts/create-post
 POST_FIELDS: Mapping[str, type] = {
@@ -91,7 +92,7 @@ def _pct(text: str) -> str:
     return quote(text, safe="~")
 
 
-def wrong_post(body: Any, known_media: set[str]) -> Response | None:
+def wrong_post(body: Any, known: Known) -> Response | None:
     """Find what X would refuse in a create request; None when nothing."""
     if not isinstance(body, dict):
         return invalid("The request body is not a JSON object")
@@ -106,7 +107,7 @@ def wrong_post(body: Any, known_media: set[str]) -> Response | None:
         return invalid("$: one of text, media or poll is required")
     if text and not valid(text, MAX_WEIGHT):
         return invalid("Your Tweet text is too long or holds characters that are not allowed.", text="")
-    return _wrong_media(media, known_media) or _wrong_reply(body)
+    return _wrong_media(media, known) or _wrong_reply(body)
 
 
 def _wrong_reply(body: Mapping[str, Any]) -> Response | None:
@@ -118,14 +119,14 @@ def _wrong_reply(body: Mapping[str, Any]) -> Response | None:
     return None
 
 
-def _wrong_media(media: Any, known: set[str]) -> Response | None:
+def _wrong_media(media: Any, known: Known) -> Response | None:
     if not isinstance(media, list) or len(media) > 4:
         return invalid("$.media.media_ids: 1 to 4 are allowed", media_ids=media)
-    unknown = [each for each in media if each not in known]
+    unknown = [each for each in media if not known(str(each))]
     return invalid("Your media IDs are invalid.", media_ids=unknown) if unknown else None
 
 
-def wrong_message(body: Any, known_media: set[str]) -> Response | None:
+def wrong_message(body: Any, known: Known) -> Response | None:
     """Find what X would refuse in a direct message; None when nothing."""
     if not isinstance(body, dict) or set(body) - {"text", "attachments"}:
         return invalid("$: unknown field", field=",".join(map(str, body)) if isinstance(body, dict) else "")
@@ -135,7 +136,7 @@ def wrong_message(body: Any, known_media: set[str]) -> Response | None:
     text = body.get("text")
     if not (text or attached) or not isinstance(text or "", str) or len(text or "") > 10_000:
         return invalid("$.text: 1 to 10000 characters, or an attachment", text="")
-    return _wrong_media([each.get("media_id") for each in attached], known_media) if attached else None
+    return _wrong_media([each.get("media_id") for each in attached], known) if attached else None
 
 
 def shown(text: str, media: Sequence[str] = ()) -> tuple[str, list[dict[str, Any]]]:
@@ -143,14 +144,21 @@ def shown(text: str, media: Sequence[str] = ()) -> tuple[str, list[dict[str, Any
     out, place, links = "", 0, []
     for start, end in spans(text):
         url = text[start:end]
-        long = url if "://" in url else f"http://{url}"
-        links.append({"url": short(long), "expanded_url": long, "display_url": url.split("://")[-1]})
-        out, place = out + text[place:start] + short(long), end
-    out += text[place:]
+        out += html.escape(text[place:start], quote=False)
+        place, long = end, url if "://" in url else f"http://{url}"
+        links.append(_link(long, long, len(out)) | {"display_url": url.split("://")[-1]})
+        out += short(long)
+    out += html.escape(text[place:], quote=False)
     for key in media:
-        links.append({"url": short(key), "expanded_url": f"https://x.com/i/photo/{key}", "media_key": f"3_{key}"})
-        out = f"{out} {short(key)}".strip()
-    return html.escape(out, quote=False), links
+        out = f"{out} ".lstrip()
+        photo = f"https://x.com/i/photo/{key}"
+        links.append(_link(key, photo, len(out)) | {"media_key": f"3_{key}", "display_url": f"pic.x.com/{key}"})
+        out += short(key)
+    return out, links
+
+
+def _link(key: str, long: str, start: int) -> dict[str, Any]:
+    return {"url": short(key), "expanded_url": long, "start": start, "end": start + len(short(key))}
 
 
 def short(url: str) -> str:

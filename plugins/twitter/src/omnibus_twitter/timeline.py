@@ -9,7 +9,7 @@ import html
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from omnibus import Keep, Unknown
@@ -28,6 +28,7 @@ _ASK_EVENTS = {
     "dm_event.fields": "id,text,created_at,sender_id,entities,event_type", "event_types": "MessageCreate",
     "max_results": str(PAGE),
 }  # fmt: skip
+EPOCH = 1_288_834_974_657  # unix milliseconds from which ids count, in steps of 2**22; https://docs.x.com/fundamentals/x-ids
 SKEW = timedelta(seconds=5)  # by which X's clock may be behind ours
 
 
@@ -78,19 +79,26 @@ def rows(answer: Answer) -> tuple[list[Mapping[str, Any]], str]:
 
 def ours(found: Iterable[Mapping[str, Any]], progress: Progress, sender: str) -> str:
     """Find the id of the open text among rows; empty when it is not there. The oldest match is ours."""
-    wanted = plain(progress.next or "")
     hits = [
         str(row.get("id", ""))
         for row in found
-        if _newer(row, progress) and str(row.get("author_id", row.get("sender_id", sender))) == sender
-        and plain(_words(row)) == wanted
-    ]  # fmt: skip
+        if _newer(row, progress)
+        and str(row.get("author_id", row.get("sender_id", sender))) == sender
+        and same(progress.next or "", row)
+    ]
     return min(hits, key=int, default="")
 
 
 def older(found: Iterable[Mapping[str, Any]], text: str) -> bool:
     """Tell whether any row says the same, whenever it was posted."""
-    return any(plain(_words(row)) == plain(text) for row in found)
+    return any(same(text, row) for row in found)
+
+
+def same(text: str, row: Mapping[str, Any]) -> bool:
+    """Tell whether a row is X's copy of *text*; where it does not say what its links stand for, any link will do."""
+    if isinstance(row.get("entities"), dict) or "https://t.co/" not in str(row.get("text")):
+        return plain(_words(row)) == plain(text)
+    return _unlinked(plain(_words(row))) == _unlinked(plain(text))
 
 
 def covered(found: Iterable[Mapping[str, Any]], progress: Progress) -> bool:
@@ -109,21 +117,30 @@ def plain(text: str) -> str:
     return " ".join("".join([*out, text[place:]]).split())
 
 
+def _unlinked(text: str) -> str:
+    """Put a mark for every link, and leave out those at the end: X adds one for pictures."""
+    for start, end in reversed(spans(text)):
+        text = f"{text[:start]}\0{text[end:]}"
+    return text.rstrip("\0 ")
+
+
 def _words(row: Mapping[str, Any]) -> str:
     """Read a row's own words: shortened links are written out again, links to its pictures left out, entities undone."""
-    note = row.get("note_tweet")
+    note = row.get("note_tweet") or row.get("note_post")  # longer than 280; guides and description differ in the name
     source: Mapping[str, Any] = note if isinstance(note, dict) and note.get("text") else row
     text, entities = str(source.get("text", "")), source.get("entities") or row.get("entities")
-    for link in (entities.get("urls") or []) if isinstance(entities, dict) else []:
-        long = "" if link.get("media_key") else str(link.get("expanded_url", ""))
-        text = text.replace(str(link.get("url", "\0")), long)
+    links = entities.get("urls") if isinstance(entities, dict) else None
+    for link in links if isinstance(links, list) else []:
+        if isinstance(link, dict) and link.get("url"):
+            text = text.replace(str(link["url"]), "" if link.get("media_key") else str(link.get("expanded_url", "")))
     return html.unescape(text)
 
 
 def _newer(row: Mapping[str, Any], progress: Progress) -> bool:
-    """Tell whether a row may be of the open call: created since, and after everything X had confirmed before."""
+    """Tell whether a row may be of the open call: made since, and after everything X had confirmed before."""
     try:
-        created = datetime.fromisoformat(str(row.get("created_at")))
-        return int(str(row.get("id"))) > int(progress.after) and created >= progress.begun.replace(microsecond=0) - SKEW
+        number = int(str(row.get("id")))
     except ValueError:
         raise Unknown("unreadable_answer") from None
+    made = (number >> 22) + EPOCH  # an id holds its time, so no field need be asked for
+    return number > int(progress.after) and made >= (progress.begun - SKEW).timestamp() * 1000
