@@ -110,7 +110,7 @@ async def test_the_page_tells_views_carts_and_log_in(shop: Shop, browser: Browse
     page = await arrive(shop, browser)
     boots = {"sku": "B1", "name": "Boots", "price": "129.00", "currency": "EUR", "url": "https://acme.example/b1"}
     assert await page.evaluate("p => omnibus.view(p)", boots) is True
-    cart = {"id": "c1", "currency": "EUR", "lines": [{"sku": "B1", "name": "Boots", "quantity": 2, "price": "129.00"}]}
+    cart = {"id": "c1", "currency": "EUR", "lines": [{"sku": "C1", "name": "Coat", "quantity": 2, "price": "129.00"}]}
     assert await page.evaluate("c => omnibus.cart(c)", cart) is True
     signed = shop.sandbox.sign("email", "ada@example.com")
     assert await page.evaluate("a => omnibus.identify(a)", signed) is True
@@ -122,6 +122,9 @@ async def test_the_page_tells_views_carts_and_log_in(shop: Shop, browser: Browse
     ).to_be_visible()
     await shop.desk.sent(ada.id, "web", "d1", card={**FACE, "kind": "sidebar"})
     await expect(page.get_by_role("region", name="Ada, your boots are waiting")).to_be_visible()
+    cart["lines"] = [{"sku": "B1", "name": "Boots", "quantity": 1, "price": "129.00"}]
+    assert await page.evaluate("c => omnibus.cart(c)", cart) is True
+    await expect(page.get_by_role("complementary")).to_have_count(0)
     await page.evaluate("omnibus.forget()")
     await expect(page.get_by_role("region")).to_have_count(0)
     await expect(page.get_by_role("complementary")).to_have_count(0)
@@ -230,6 +233,16 @@ async def test_a_push_is_shown_by_the_service_worker_and_reported(shop: Shop, br
         {"title": sent["title"], "body": sent["body"], "tag": "t1", "lang": "de", "url": sent["url"]}
     ]
     assert json.loads(await asyncio.wait_for(reports.get(), 15)) == {"type": "shown"}
+    [worker] = browser.service_workers
+    await worker.evaluate(
+        """async () => {
+            const [notification] = await registration.getNotifications({tag: "t1"});
+            dispatchEvent(new NotificationEvent("notificationclick", {notification}));
+        }"""
+    )
+    while (told := json.loads(await asyncio.wait_for(reports.get(), 15))) != {"type": "clicked"}:
+        assert told == {"type": "shown"}
+    assert await page.evaluate(shown) == []
     await cdp.send("ServiceWorker.deliverPushMessage", {**push, "data": ""})
     await page.wait_for_function("told.length == 3")
     assert [each["title"] for each in await page.evaluate(shown)].count(

@@ -18,9 +18,9 @@ from omnibus.testing.fakes import FakeKeep
 from omnibus.testing.faults import Reply
 from omnibus_web import Cards, Push, PushContent, Subscriptions, WebPush, public_text
 from omnibus_web.push_sandbox import PRIVATE_KEY, PushSandbox
+from omnibus_web.push_service import seconds, topic
 from omnibus_web.sealed import MAX_PLAIN
 from omnibus_web.subscriptions import HOSTS, allowed, read, subscription
-from omnibus_web.webpush import seconds, topic
 
 from .test_push_crypto import AUTH, BROWSER_PUBLIC, url64
 
@@ -241,7 +241,7 @@ async def test_a_browser_shows_what_was_composed(world: World) -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "reason"),
     [
-        ({"private_key": OTHER_KEY}, Unreachable, "other_key"),
+        ({"private_key": OTHER_KEY}, Refused, "other_key"),
         ({"hosts": ["fcm.googleapis.com"]}, Refused, "InputError"),
     ],
 )

@@ -16,7 +16,7 @@ const keep = (value) => {
 };
 
 const pause = (ms) => new Promise((go) => setTimeout(go, ms * (0.5 + Math.random())));
-const draw = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+const draw = () => Date.now() + "-" + crypto.getRandomValues(new Uint32Array(3)).join("-");
 
 async function post(path, body) {
 	const answer = await fetch(base + path, { method: "POST", body: JSON.stringify(body), keepalive: true });

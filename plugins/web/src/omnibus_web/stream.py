@@ -14,7 +14,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
-from omnibus import Context, Desk, Engagement, Forged, Orders
+from omnibus import Cart, Context, Desk, Engagement, Forged, Orders
 from omnibus_web.cards import Cards
 
 KEEP_ALIVE = 15.0  # seconds between comments: proxies close what is silent for 30 to 60
@@ -35,9 +35,14 @@ def shown(context: Context, desk: Desk) -> dict[str, Any]:
 
 
 def interests(context: Context) -> list[dict[str, str]]:
-    """List the products they looked at and did not buy since, the last first; what was bought is no recommendation."""
+    """List the products they looked at, the last first: not what they bought since, nor what lies in the cart."""
     bought = {line.sku: order.at for order in context[Orders].recent for line in order.lines}
-    views = [view for view in context[Engagement].views if view.sku not in bought or bought[view.sku] < view.at]
+    inside = {line.sku for line in context[Cart].lines}
+    views = [
+        view
+        for view in context[Engagement].views
+        if view.sku not in inside and (view.sku not in bought or bought[view.sku] < view.at)
+    ]
     return [
         {"sku": x.sku, "name": x.name, "price": f"{x.price} {x.currency}".strip(), "url": x.url, "image": x.image}
         for x in reversed(views) if x.name and x.url

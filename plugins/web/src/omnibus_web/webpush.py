@@ -1,7 +1,7 @@
 """Web Push: notifications by the browsers' own push services (Google, Mozilla, Apple, Microsoft).
 
 Protocol RFC 8030, encryption RFC 8291, sender RFC 8292. https://developer.apple.com/documentation/usernotifications/sending-web-push-notifications-in-web-apps-and-browsers
-· https://web.dev/articles/push-notifications-web-push-protocol · https://autopush.readthedocs.io/en/latest/http.html
+· https://web.dev/articles/push-notifications-web-push-protocol · https://mozilla-services.github.io/autopush-rs/errors.html
 
 Idempotency: ``Topic`` replaces a repeat that still waits, ``tag`` one that is on show; both come from the delivery.
 The service worker reports back (shown, clicked) with a proof that only we can have put into the payload.
@@ -13,9 +13,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Callable, Sequence
-from datetime import timedelta
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -28,10 +26,8 @@ from omnibus import (
     Event,
     Forged,
     Keep,
-    OmnibusError,
     Provider,
     ProviderSettings,
-    Purpose,
     Receipt,
     Refused,
     Report,
@@ -39,26 +35,12 @@ from omnibus import (
     TryLater,
     Unreachable,
 )
-from omnibus.http import Answer, Client, error_for
+from omnibus.http import Client
 from omnibus_web.push import Push, PushContent
+from omnibus_web.push_service import MAX_TTL, URGENCY, meaning, seconds, topic
 from omnibus_web.sealed import MAX_PLAIN, seal
 from omnibus_web.subscriptions import HOSTS, read
 from omnibus_web.vapid import Voucher, private_key, url64
-
-MAX_TTL = 28 * 86_400  # seconds; what Google keeps at most
-
-#: RFC 8030 §5.3
-URGENCY = {Purpose.TRANSACTIONAL: "high", Purpose.SERVICE: "normal", Purpose.MARKETING: "low"}
-
-#: RFC 8030 §7.3, https://autopush.readthedocs.io/en/latest/http.html#error-codes; all others: ``error_for``
-ERRORS: dict[int, Callable[[], OmnibusError]] = {
-    400: partial(Refused, "bad_request"),  # no TTL, bad crypto headers: ours to mend
-    401: partial(TryLater, "bad_vapid", account=True),
-    403: partial(TryLater, "vapid_forbidden", account=True),
-    404: partial(Unreachable, "gone"),  # the subscription is over
-    410: partial(Unreachable, "gone"),  # … and will not come back
-    413: partial(Refused, "too_big"),
-}
 
 #: what a service worker may say → event
 REPORTS = {"shown": "message.delivered", "clicked": "message.clicked", "closed": None}
@@ -108,8 +90,8 @@ class WebPush(Provider):
         """Encrypt and post.
 
         Raises:
-            Unreachable: the subscription is over, or was made with another key.
-            Refused: no notification, a foreign push service, or too big.
+            Unreachable: the subscription is over.
+            Refused: no notification, a foreign push service, too big, or the subscription was made with another key.
             TryLater: told to wait, or our key is not accepted.
         """
         if not isinstance(content, PushContent):
@@ -120,7 +102,7 @@ class WebPush(Provider):
             raise Unreachable("unknown_subscription")
         to = read(content.to[address], self.settings.hosts)
         if to.key and to.key != self._voucher.public:
-            raise Unreachable("other_key")
+            raise Refused("other_key")
         plain = json.dumps(self.payload(content, attempt), ensure_ascii=False, separators=(",", ":")).encode()
         if len(plain) > MAX_PLAIN:
             raise Refused("too_big")
@@ -181,29 +163,3 @@ class WebPush(Provider):
             return endpoint
         parts, place = urlsplit(endpoint), str(self.settings.base_url)
         return place.rstrip("/") + parts.path + (f"?{parts.query}" if parts.query else "")
-
-
-def topic(delivery: str) -> str:
-    """Name a delivery in 32 characters of base64url, RFC 8030 §5.4."""
-    return url64(hashlib.sha256(delivery.encode()).digest())[:32]
-
-
-def seconds(content: PushContent, attempt: Attempt, most: int) -> int:
-    """Reckon how long it may wait for the browser: no longer than its reason lasts."""
-    ends = [attempt.started + timedelta(seconds=most)]
-    ends += [attempt.started + content.lasts] if content.lasts is not None else []
-    ends += [content.until] if content.until is not None else []
-    return max(0, min(MAX_TTL, int((min(ends) - attempt.started).total_seconds())))
-
-
-def meaning(answer: Answer) -> OmnibusError:
-    """Say what a push service's answer means.
-
-    Google answers 400 ``UnauthorizedRegistration`` to a wrong key; a 5xx with Retry-After was not processed.
-    """
-    if answer.status == 400 and b"UnauthorizedRegistration" in answer.body:
-        return TryLater("bad_vapid", account=True)
-    if answer.status >= 500 and answer.retry_after is not None:
-        return TryLater(f"http_{answer.status}", retry_after=answer.retry_after)
-    known = ERRORS.get(answer.status)
-    return known() if known else error_for(answer)
