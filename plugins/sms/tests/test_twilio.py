@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from email.utils import format_datetime
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from omnibus import (
     Absent,
     Forged,
+    Money,
     OmnibusError,
     Receipt,
     Refused,
@@ -185,6 +187,16 @@ async def test_a_lookup_of_what_never_left_is_absent_and_reads_page_by_page(sand
         await provider.send(SmsContent(text=f"{n}"), ADA, attempt(id=f"b-{n}"), notes)
     clock.advance(timedelta(seconds=300))
     assert await provider.lookup(attempt(), ADA, notes) == Receipt(receipt.provider_id, {"found": "lookup"})
+
+
+async def test_an_mms_and_what_it_may_cost(twilio, world, notes):
+    picture = "https://acme.example/boots.jpg"
+    content = SmsContent(text="Look", media=(picture,), cost=Money(Decimal("0.04"), "EUR"))
+    receipt = await twilio(**{"from": "", "messaging_service_sid": "MG1"}).send(content, ADA, attempt(), notes)
+    (entry,) = world.of("sms")
+    assert entry.id.startswith("MM")
+    assert (entry.data["media"], entry.data["from"]) == ([picture], "MG1")
+    assert receipt.details == {"parts": 1, "encoding": "gsm7", "cost": "0.04 EUR", "status": "queued"}
 
 
 async def test_unknown_parameters_and_paths_are_refused_by_the_sandbox(sandbox):

@@ -1,4 +1,4 @@
-"""The SMS channel of Omnibus: GSM-7 and UCS-2 counted exactly, Twilio, STOP honoured."""
+"""The SMS channel of Omnibus: parts counted exactly, STOP honoured, Twilio, Vonage, SMPP and any HTTP gateway."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 from omnibus import hookimpl
 from omnibus_sms.channel import Sms, SmsContent
 from omnibus_sms.gateway import Gateway
+from omnibus_sms.phones import normal as normal_phone
 from omnibus_sms.smpp import Smpp
 from omnibus_sms.twilio import Twilio
 from omnibus_sms.vonage import Vonage
 
-__all__ = ["Smpp", "Sms", "SmsContent", "Twilio", "Vonage", "omnibus_register", "omnibus_sandbox"]
+__all__ = ["Smpp", "Sms", "SmsContent", "Twilio", "Vonage", "normal_phone", "omnibus_register", "omnibus_sandbox"]
 
 
 @hookimpl

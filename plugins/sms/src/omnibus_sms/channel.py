@@ -45,7 +45,7 @@ class SmsContent(Content):
         segments: parts that it is sent and billed as, at least 1.
         media: https URLs of pictures; makes it an MMS where the channel allows it.
         cost: estimate by the channel's price table; None without one for the number's country.
-        name: who it is from, for the preview.
+        name, colour, ink: who it is from and in which colours, for the preview.
     """
 
     encoding: Encoding = "gsm7"
@@ -54,12 +54,13 @@ class SmsContent(Content):
     cost: Money | None = None
     name: str = ""
     colour: str = "#1f3a5f"
+    ink: str = "#ffffff"
 
     def preview(self) -> Preview:
         """Show the words with their parts and cost, and the bubble on a phone as SVG."""
         parts = f"{self.segments} part{'s' * (self.segments != 1)} {'GSM-7' if self.encoding == 'gsm7' else 'UCS-2'}"
         note = " · ".join([parts, *([f"about {self.cost}"] if self.cost else []), *(["MMS"] if self.media else [])])
-        picture = bubble(Bubble(self.name, self.text, note, self.colour, len(self.media)))
+        picture = bubble(Bubble(self.name, self.text, note, self.colour, len(self.media), self.ink))
         return Preview(f"{self.text}\n[{note}]", "image/svg+xml", picture)
 
 
@@ -110,7 +111,7 @@ class Sms(Channel):
         cut = segment(text)
         return SmsContent(
             text=text, losses=losses, encoding=cut.encoding, segments=len(cut), media=media, name=pieces.name,
-            cost=self._cost(context, len(cut)), colour=draft.brand.theme.primary,
+            cost=self._cost(context, len(cut)), colour=draft.brand.theme.primary, ink=draft.brand.theme.on_primary,
         )  # fmt: skip
 
     def _closing(self, draft: Draft) -> str:

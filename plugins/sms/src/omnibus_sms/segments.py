@@ -58,11 +58,6 @@ def encoding_of(text: str) -> Encoding:
     return "gsm7" if GSM7.keys() >= set(text) else "ucs2"
 
 
-def units_of(char: str, encoding: Encoding) -> int:
-    """Count what one character costs: 2 for an escape pair or a surrogate pair, else 1."""
-    return len(GSM7[char]) if encoding == "gsm7" else 1 + (ord(char) > 0xFFFF)
-
-
 def segment(text: str, *, reference: int = 8) -> Segments:
     """Cut *text* into the parts that it is sent and billed as.
 
@@ -72,21 +67,27 @@ def segment(text: str, *, reference: int = 8) -> Segments:
     Source: 3GPP TS 23.038 §6.1.2, TS 23.040 §9.2.3.24.1.
     """
     encoding = encoding_of(text)
-    costs = [units_of(char, encoding) for char in text]
-    total = sum(costs)
+    total = size(text, encoding)
     if total <= ALONE[encoding]:
         return Segments(encoding, (Part(text, total),))
-    return Segments(encoding, tuple(_cut(text, costs, JOINED[reference][encoding])))
+    return Segments(encoding, tuple(_cut(text, encoding, JOINED[reference][encoding])))
 
 
-def _cut(text: str, costs: list[int], room: int) -> Iterable[Part]:
-    start, used = 0, 0
-    for place, cost in enumerate(costs):
-        if used + cost > room:
-            yield Part(text[start:place], used)
-            start, used = place, 0
-        used += cost
-    yield Part(text[start:], used)
+def size(text: str, encoding: Encoding) -> int:
+    """Count septets or UTF-16 code units of a whole text."""
+    if encoding == "gsm7":
+        return len(text) + sum(map(text.count, EXTENSION))
+    return len(text.encode("utf-16-be", "surrogatepass")) // 2
+
+
+def _cut(text: str, encoding: Encoding, room: int) -> Iterable[Part]:
+    start = 0
+    while start < len(text):
+        piece = text[start : start + room]
+        while (used := size(piece, encoding)) > room:  # each character too many costs at most two
+            piece = piece[: -((used - room + 1) // 2)]
+        yield Part(piece, used)
+        start += len(piece)
 
 
 def encode(text: str, encoding: Encoding) -> bytes:
