@@ -87,7 +87,7 @@ def build(
     timeline = Timeline(store, registry.facets, now)
     recogniser, tokens = Recogniser(key), Tokens(key, now)
     links = Links(tokens, settings.omnibus.public_url, brand.senders.get("unsubscribe", ""))
-    promises = Promises(settings.offers, key, store, timeline, terms_for, tokens)
+    promises = Promises(settings.offers, key, store, timeline, terms_for, tokens, brand.zone)
     policies = make_policies(settings, registry)
     road = Road(
         store=store, timeline=timeline, lines=lines, policies=policies,

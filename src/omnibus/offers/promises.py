@@ -25,15 +25,17 @@ class Promises:
 
     Args:
         wording: makes the terms in a language (``omnibus.writing.drafts.terms_for``).
+        zone: the brand's, in which a shared offer ends for everybody.
         key: master key; codes are derived from it and stored as keyed hashes.
     """
 
     def __init__(
         self, offers: Mapping[str, Offer], key: bytes, store: Store, timeline: Timeline,
         wording: Callable[[Offer, str, datetime | None, str, str], Terms], tokens: Tokens,
+        zone: str = "UTC",
     ) -> None:  # fmt: skip
         self.offers, self._key, self.store, self.timeline = offers, key, store, timeline
-        self.wording, self.tokens = wording, tokens
+        self.wording, self.tokens, self._zone = wording, tokens, zone
 
     def offer(self, name: str) -> Offer:
         """Give an offer by name.
@@ -56,7 +58,7 @@ class Promises:
         if offer.kind == "shared" or customer.public:
             code = offer.code or personal(self._key, name, "public")
             row = CodeRow(hashed(self._key, code), name, "")
-            return self.wording(offer, code, offer.ends, locale, zone), row, None
+            return self.wording(offer, code, offer.ends, locale, self._zone), row, None  # one deadline for everybody
         issued = context[Offers].held.get(name)
         expires = issued.expires if issued else offer.expires(now)
         code = personal(self._key, name, customer.id)

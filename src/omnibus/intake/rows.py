@@ -1,0 +1,88 @@
+"""Rows of CSV and NDJSON files, plain or gzipped, with their line numbers; nothing is held but the row."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omnibus.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Hold one row; *fault* says why it cannot be read (then *values* is empty)."""
+
+    line: int
+    values: dict[str, str]
+    fault: str = ""
+    raw: str = ""
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Stream the rows of a file; the format is told by its name (``.csv``, ``.ndjson``, ``.jsonl``, each also ``.gz``).
+
+    Raises:
+        InputError: the file is missing, of an unknown kind, or a CSV without a header.
+    """
+    name = path.name.removesuffix(".gz")
+    if not path.exists():
+        raise InputError("there is no such file", where=str(path))
+    try:
+        binary: Any = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115 - closed by the with below
+        with binary, io.TextIOWrapper(binary, "utf-8", errors="replace", newline="") as file:
+            if name.endswith(".csv"):
+                yield from _csv(file, path.name)
+            elif name.endswith((".ndjson", ".jsonl")):
+                yield from _ndjson(file)
+            else:
+                raise InputError(
+                    "unknown kind of file", where=path.name, fix="give .csv, .ndjson or .jsonl, also with .gz"
+                )
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise InputError("the file is damaged", where=path.name, fix=str(error)) from None
+
+
+def _csv(file: Any, where: str) -> Iterator[Row]:
+    reader = csv.reader(file)
+    header = next(reader, None)
+    if not header or not any(each.strip() for each in header):
+        raise InputError("the file has no header line", where=f"{where}:1", fix="name the columns in the first line")
+    names = [each.strip().lstrip("\ufeff") for each in header]
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Row(line, {}, f"not CSV: {error}")
+            continue
+        if not cells:
+            continue
+        if len(cells) != len(names):
+            yield Row(line, {}, f"{len(cells)} columns where the header has {len(names)}", ",".join(cells))
+        else:
+            yield Row(line, dict(zip(names, cells, strict=True)))
+
+
+def _ndjson(file: Any) -> Iterator[Row]:
+    for line, text in enumerate(file, 1):
+        if not text.strip():
+            continue
+        try:
+            told = json.loads(text)
+        except ValueError:
+            yield Row(line, {}, "not JSON", text.strip())
+            continue
+        if not isinstance(told, dict):
+            yield Row(line, {}, "not a JSON object", text.strip())
+        else:
+            yield Row(
+                line, {key: value if isinstance(value, str) else json.dumps(value) for key, value in told.items()}
+            )
