@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import datetime
 from types import SimpleNamespace
@@ -9,11 +10,13 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
+from click.testing import CliRunner
 from oauthlib.oauth1 import Client as Signer
 
-from omnibus import Request, TryLater
+from omnibus import Refused, Request, TryLater
 from omnibus.testing import FakeClock, World
 from omnibus_twitter import X
+from omnibus_twitter.login import Login, challenge, x_login
 from omnibus_twitter.oauth import signature
 from omnibus_twitter.sandbox import ME, XSandbox
 from omnibus_twitter.sandbox_rules import signed
@@ -94,7 +97,7 @@ def test_both_implementations_agree_on_odd_urls() -> None:
 async def test_tokens_of_oauth2_are_renewed_and_kept(
     sandbox: XSandbox, world: World, keep: Any, make: Any, clock: FakeClock
 ) -> None:
-    first = sandbox.rotate().copy()
+    first = sandbox.door.rotate().copy()
     changes = {
         "access_token": "ended", "access_token_secret": "", "refresh_token": first["refresh"], "client_id": "app",
         "client_secret": "app-secret",
@@ -102,7 +105,7 @@ async def test_tokens_of_oauth2_are_renewed_and_kept(
     x = make.provider(sandbox, clock, **changes)
     assert await x.send(make.post(), "", make.attempt(), keep), "401, renewed, and sent once"
     kept = json.loads(keep.kept[f"{ME} oauth2"])
-    assert (kept["access"], kept["refresh"]) == (sandbox.tokens["access"], sandbox.tokens["refresh"])
+    assert (kept["access"], kept["refresh"]) == (sandbox.door.tokens["access"], sandbox.door.tokens["refresh"])
     assert kept["refresh"] != first["refresh"]
     assert len(world.of("twitter")) == 1
     other = make.provider(sandbox, clock, **changes)
@@ -118,7 +121,7 @@ async def test_tokens_of_oauth2_are_renewed_and_kept(
 async def test_a_refused_refresh_token_stops_the_account(
     sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock
 ) -> None:
-    sandbox.rotate()
+    sandbox.door.rotate()
     x = make.provider(
         sandbox, clock, access_token="ended", access_token_secret="", refresh_token="stolen", client_id="app"
     )
@@ -135,3 +138,54 @@ async def test_without_a_refresh_token_401_stops_the_account(
     with pytest.raises(TryLater, match="unauthorized"):
         await x.send(make.post(), "", make.attempt(), keep)
     await x.aclose()
+
+
+# ---- the first pair
+
+
+def test_the_challenge_is_the_published_one() -> None:
+    assert challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
+def test_an_answer_of_another_login_is_refused() -> None:
+    login = Login("app", "http://127.0.0.1/callback")
+    with pytest.raises(Refused, match="another log-in"):
+        login.code("http://127.0.0.1/callback?state=theirs&code=1")
+    with pytest.raises(Refused, match="access_denied"):
+        login.code(f"http://127.0.0.1/callback?state={login.state}&error=access_denied")
+    assert login.verifier not in repr(login)
+
+
+async def test_a_code_is_good_once_and_for_its_verifier_only(sandbox: XSandbox) -> None:
+    login = Login("app", "http://127.0.0.1/callback")
+    code = login.code(sandbox.door.authorize(login.url()))
+    thief = Login("app", "http://127.0.0.1/callback")
+    with pytest.raises(Refused, match="http_400"):
+        await thief.exchange(code, "", sandbox.base_url)
+    code = login.code(sandbox.door.authorize(login.url()))
+    told = await login.exchange(code, "app-secret", sandbox.base_url)
+    assert told == {
+        "access_token": sandbox.door.tokens["access"],
+        "refresh_token": sandbox.door.tokens["refresh"],
+    }
+    with pytest.raises(Refused, match="http_400"):
+        await login.exchange(code, "app-secret", sandbox.base_url)
+
+
+async def test_the_command_prints_the_pair(sandbox: XSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def browser(text: str, **rest: Any) -> str:
+        return sandbox.door.authorize(opened[0])
+
+    opened: list[str] = []
+    real = Login.url
+    monkeypatch.setattr(Login, "url", lambda login, page: opened.append(real(login, page)) or opened[0])
+    monkeypatch.setattr("omnibus_twitter.login.click.prompt", browser)
+    arguments = ["--client-id", "app", "--base-url", sandbox.base_url]
+    told = await asyncio.to_thread(CliRunner().invoke, x_login, arguments)
+    assert told.exit_code == 0, told.output
+    pair = sandbox.door.tokens
+    assert told.stdout == f"X_ACCESS_TOKEN={pair['access']}\nX_REFRESH_TOKEN={pair['refresh']}\n"
+    monkeypatch.setattr("omnibus_twitter.login.click.prompt", lambda *_, **__: "http://127.0.0.1/callback?state=no")
+    told = await asyncio.to_thread(CliRunner().invoke, x_login, arguments)
+    assert told.exit_code == 1
+    assert "run the command again" in told.stderr

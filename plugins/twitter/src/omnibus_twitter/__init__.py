@@ -8,6 +8,7 @@ from omnibus import hookimpl
 from omnibus_twitter.channel import Direct, Post, TwitterSettings
 from omnibus_twitter.contents import DirectContent, PostContent
 from omnibus_twitter.facet import Twitter
+from omnibus_twitter.login import x_login
 from omnibus_twitter.x import X
 
 __all__ = ["Direct", "DirectContent", "Post", "PostContent", "Twitter", "TwitterSettings", "X"]
@@ -15,8 +16,8 @@ __all__ = ["Direct", "DirectContent", "Post", "PostContent", "Twitter", "Twitter
 
 @hookimpl
 def omnibus_register(register: Any) -> None:
-    """Bring both channels, their provider and the facet of what people did on X."""
-    register(Post, Direct, X, Twitter)
+    """Bring both channels, their provider, the facet of what people did on X, and a command to log in."""
+    register(Post, Direct, X, Twitter, x_login)
 
 
 @hookimpl

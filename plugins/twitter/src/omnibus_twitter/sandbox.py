@@ -17,6 +17,7 @@ from omnibus.testing import Entry, HttpSandbox, World
 from omnibus_twitter.activity import SIGNATURE, mac
 from omnibus_twitter.card import Face, card
 from omnibus_twitter.sandbox_allowance import Allowance
+from omnibus_twitter.sandbox_door import Door
 from omnibus_twitter.sandbox_media import MediaShelf
 from omnibus_twitter.sandbox_rows import direct, direct_row, mention, millis, page, post_row, read, stamp
 from omnibus_twitter.sandbox_rules import (
@@ -45,6 +46,7 @@ class XSandbox(HttpSandbox):
         lost: how many of the next accepted writes are answered 503, as if the answer were lost.
         lag: seconds until an own post shows on the timeline.
         allowance: limits per window, and credits.
+        door: OAuth 2 tokens; ``door.authorize(url)`` acts as the account in the browser.
     """
 
     channel, name = "twitter", "x"
@@ -60,7 +62,7 @@ class XSandbox(HttpSandbox):
         self.hook = ""
         self._valid, self._nonces = False, set[str]()
         self._last = self._mark = int(_read(self.folder / "last-id") or 0)
-        self.tokens: dict[str, str] = json.loads(_read(self.folder / "tokens.json") or "{}")
+        self.door = Door(self.folder / "tokens.json", self.new_id)
 
     def table(self) -> Mapping[str, Mapping[str, Any]]:
         """Give the configuration of the account."""
@@ -126,7 +128,7 @@ class XSandbox(HttpSandbox):
     async def answer(self, request: Request) -> Response:
         """Answer one call: authorisation first, then limits, then the call itself."""
         if request.path == "/2/oauth2/token":
-            return self._token(request)
+            return self.door.token(request)
         if not self._authorised(request):
             return UNAUTHORIZED
         for method, pattern, handle in self._routes():
@@ -158,7 +160,7 @@ class XSandbox(HttpSandbox):
 
     def _authorised(self, request: Request) -> bool:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if self.tokens and bearer == self.tokens.get("access"):
+        if self.door.lets_in(bearer):
             return True
         return signed(request, KEYS, self.world.now(), self._nonces)
 
@@ -232,29 +234,6 @@ class XSandbox(HttpSandbox):
             return invalid("CRC validation failed", url=url)
         made = {"id": self.new_id(), "url": url, "valid": True, "created_at": stamp(self.world.now())}
         return Response.of_json({"data": made})
-
-    def _token(self, request: Request) -> Response:
-        form = dict(request.form)
-        if (
-            not self.tokens
-            or form.get("grant_type") != "refresh_token"
-            or form.get("refresh_token") != self.tokens["refresh"]
-        ):
-            return Response.of_json(
-                {"error": "invalid_request", "error_description": "Value passed for the token was invalid."}, 400
-            )
-        self.rotate()
-        told = {"token_type": "bearer", "expires_in": 7200, "access_token": self.tokens["access"]}
-        return Response.of_json(
-            told | {"refresh_token": self.tokens["refresh"], "scope": "tweet.write dm.write offline.access"}
-        )
-
-    def rotate(self) -> dict[str, str]:
-        """Make a new OAuth 2 token pair, the old one ends at once; returns ``{"access", "refresh"}``."""
-        number = self.new_id()
-        self.tokens = {"access": f"access-{number}", "refresh": f"refresh-{number}"}
-        (self.folder / "tokens.json").write_text(json.dumps(self.tokens), encoding="utf-8")
-        return self.tokens
 
     # ---- inside
 
