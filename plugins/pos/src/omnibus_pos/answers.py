@@ -43,17 +43,18 @@ def error(answer: Answer, code: object, table: Mapping[str, Means]) -> TryLater 
 
     401, 403 and 429 are never for good, whatever code stands beside them.
     """
-    if not isinstance(code, str) or code not in table or answer.status in (401, 403, 429):
+    means = table.get(code) if isinstance(code, str) else None
+    if means is None or answer.status == 429 or (answer.status in (401, 403) and means is not Means.ACCOUNT):
         return error_for(answer)
-    match table[code]:
+    match means:
         case Means.LATER:
-            return TryLater(code, retry_after=answer.retry_after)
+            return TryLater(str(code), retry_after=answer.retry_after)
         case Means.ACCOUNT:
-            return TryLater(code, account=True)
+            return TryLater(str(code), account=True)
         case Means.NO:
-            return Refused(code)
+            return Refused(str(code))
         case Means.LOST:
-            return Unknown(code)
+            return Unknown(str(code))
 
 
 def minor(amount: Decimal | str, currency: str) -> int:

@@ -90,7 +90,7 @@ async def connected(host: str, port: int, seconds: float) -> AsyncIterator[Line]
     try:
         yield Line(reader, writer)
     finally:
-        writer.close()
+        writer.transport.abort()  # all was taken, or the line is broken: nothing is worth waiting for
 
 
 def trouble(printer: int, paper: int, offline: int) -> str:
