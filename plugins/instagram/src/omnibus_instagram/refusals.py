@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from omnibus import Response
+from omnibus import Request, Response
 from omnibus_instagram.caption import CAPTION, DIRECT, HASHTAGS, MENTIONS, hashtags, mentions, size, units
 from omnibus_instagram.picture import MAX_BYTES, NARROWEST, TALL, WIDE, WIDEST
 
@@ -55,6 +56,26 @@ class Letter:
     to: str = ""
     comment: str = ""
     tag: str = ""
+
+
+def said(request: Request) -> Any:
+    """Read the parameters of a call: JSON, or a form whose structured values are JSON, as Meta's own SDK sends them."""
+    if "json" in request.headers.get("content-type", ""):
+        told = request.json()
+    else:
+        told = {name: _value(value) for name, value in request.form}
+    if isinstance(told, dict) and isinstance(told.get("children"), list):
+        told["children"] = ",".join(str(each) for each in told["children"])
+    return told
+
+
+def _value(text: str) -> Any:
+    if text in {"true", "false"} or text[:1] in {"[", "{"}:
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
 
 
 def read_letter(told: Any) -> Letter:

@@ -20,7 +20,7 @@ from omnibus_instagram.api import proof
 from omnibus_instagram.feed import Feed, between, changed, line, stamp, when
 from omnibus_instagram.hooks import signature
 from omnibus_instagram.picture import words
-from omnibus_instagram.refusals import Refusal, post_fields, read_letter, refuse
+from omnibus_instagram.refusals import Refusal, post_fields, read_letter, refuse, said
 from omnibus_instagram.shown import show_post, show_thread
 from omnibus_instagram.thread import COMMENT, HUMAN, WINDOW
 
@@ -165,11 +165,11 @@ class GraphSandbox(HttpSandbox):
     def _routed(self, request: Request, path: list[str]) -> Any:  # noqa: PLR0911 - one route a line
         match request.method, path:
             case "POST", [self.account, "media"]:
-                return self._made(request.json())
+                return self._made(said(request))
             case "POST", [self.account, "media_publish"]:
-                return self._publish(request.json())
+                return self._publish(said(request))
             case "POST", [self.account, "messages"]:
-                return self._sent(request.json())
+                return self._sent(said(request))
             case "GET", [self.account, "content_publishing_limit"]:
                 config = {"quota_total": self.quota, "quota_duration": 86400}
                 return {"data": [{"quota_usage": self.feed.quota_used(), "config": config}]}
@@ -275,8 +275,8 @@ class GraphSandbox(HttpSandbox):
             kind, data["picture"] = "attachment", letter.picture
         entry = self.feed.note(kind, f"m_{self.feed.next_id()}", to=person, text=letter.text, data=data)
         show_thread(self.folder, person, self.feed.thread(person)[::-1])
-        said = {"attachments": [{"type": "image"}]} if letter.picture else {"text": letter.text}
-        echo = {"message": {"mid": entry.id, **said, "is_echo": True}}
+        body = {"attachments": [{"type": "image"}]} if letter.picture else {"text": letter.text}
+        echo = {"message": {"mid": entry.id, **body, "is_echo": True}}
         self._owe(f"{entry.id}:echo", between(self.account, self.account, person, entry, echo), ECHO)
         if self.readers and not letter.picture:
             seen = between(self.account, person, self.account, entry, {"read": {"mid": entry.id}}, READ)
