@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from omnibus import Absent, Receipt, Refused, TryLater, Unknown, Unreachable
+from omnibus.provider import read_dsn
 from omnibus.testing import FakeClock, World
-from omnibus_twitter import X
+from omnibus_twitter import PostContent, X
 from omnibus_twitter.sandbox import KEYS, ME, XSandbox
 
 
@@ -255,3 +257,39 @@ async def test_a_lost_post_is_found_without_what_x_may_leave_out(
         await x.send(make.post(text="Look: acme.shop/cart now"), "", make.attempt(), keep)
     clock.advance(timedelta(seconds=30))
     assert isinstance(await x.lookup(make.attempt(), "", keep), Receipt)
+
+
+async def test_a_thread_that_is_refused_in_the_middle_comes_down(
+    x: X, world: World, keep: Any, make: Any, clock: FakeClock
+) -> None:
+    await x.send(make.post(text="Two"), "", make.attempt(1), keep)
+    content = PostContent(text="One\n\nTwo", posts=("One", "Two"))
+    with pytest.raises(Refused, match="duplicate"):
+        await x.send(content, "", make.attempt(2), keep)
+    one = next(each for each in world.of("twitter") if each.text == "One")
+    assert [each.data["post"] for each in world.of("twitter", kind="deletion")] == [one.id]
+
+
+def test_a_dsn_says_the_same_as_a_table() -> None:
+    scheme, fields = read_dsn("x://app-key:app%2Fsecret@proxy.example.com:8443?user_id=12&handle=Acme&access_token=t")
+    made = X.Settings.model_validate(fields)
+    assert (scheme, made.consumer_key, made.consumer_secret.get_secret_value()) == ("x", "app-key", "app/secret")
+    assert (made.url, made.signs, made.secrets) == ("https://proxy.example.com:8443", False, ("app/secret",))
+    x = X(made, now=FakeClock().now)
+    assert (str(x), x.account) == ("x://proxy.example.com:8443", "acme")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"user_id": "acme", "access_token": "t"},
+        {"user_id": "1"},
+        {"user_id": "1", "access_token": "t", "access_token_secret": "s"},
+        {"user_id": "1", "access_token": "t", "refresh_token": "r"},
+        {"user_id": "1", "access_token": "t", "handle": "not a handle"},
+        {"user_id": "1", "access_token": "t", "base_url": "ftp://example.com"},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(table: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        X.Settings.model_validate(table)

@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
-from typing import Any
 
-import emoji
 import regex
 
 from omnibus_twitter.urls import spans
@@ -43,14 +41,16 @@ _UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\ufeff\uff
 @cache
 def _sequences() -> tuple[frozenset[str], int]:
     """Know the emoji sequences and how many code points the longest has; ``©`` and ``®`` alone are text."""
-    known = {each for each, data in emoji.EMOJI_DATA.items() if data["E"] <= NEWEST_EMOJI and _whole(each, data)}
+    import emoji  # noqa: PLC0415 - its table is large, and most processes never weigh a post
+
+    whole = emoji.STATUS["fully_qualified"]  # joined ones count as one only when every variation selector is there
+    known = {
+        each
+        for each, data in emoji.EMOJI_DATA.items()
+        if data["E"] <= NEWEST_EMOJI and ("\u200d" not in each or data["status"] <= whole)
+    }
     known = (known | KNOWN_EARLY) - KNOWN_LATE
     return frozenset(known), max(map(len, known))
-
-
-def _whole(sequence: str, data: Any) -> bool:
-    """Tell whether a sequence is one for X: joined ones only when every variation selector is there."""
-    return "\u200d" not in sequence or data["status"] <= emoji.STATUS["fully_qualified"]
 
 
 def _emoji_at(text: str, place: int) -> int:

@@ -79,8 +79,7 @@ class X(Provider):
             progress = await notes.begin(keep, attempt, content.posts, "post")
             pictures = await self._pictures(content, "tweet", attempt, keep) if not progress.ids else []
             while progress.next is not None:
-                body = post_body(content, progress, pictures)
-                progress = await self._say(progress, "/2/tweets", body, "", attempt, keep)
+                progress = await self._next(content, progress, pictures, attempt, keep)
         elif isinstance(content, DirectContent):
             progress = await notes.begin(keep, attempt, (content.text,), "direct")
             if progress.next is not None:
@@ -90,6 +89,16 @@ class X(Provider):
         else:
             raise Refused("not_for_x")
         return self._receipt(progress)
+
+    async def _next(
+        self, content: PostContent, progress: Progress, pictures: Sequence[str], attempt: Attempt, keep: Keep
+    ) -> Progress:
+        """Publish the next post; when X refuses one of a thread, those before it come down: half a thread is none."""
+        try:
+            return await self._say(progress, "/2/tweets", post_body(content, progress, pictures), "", attempt, keep)
+        except Refused:
+            await self._delete(progress.ids, keep)
+            raise
 
     async def _pictures(
         self, content: PostContent | DirectContent, use: str, attempt: Attempt, keep: Keep
@@ -153,7 +162,10 @@ class X(Provider):
     async def withdraw(self, receipt: Receipt, keep: Keep) -> None:
         """Delete a post, of a thread the last one first; one that is gone already counts as deleted."""
         keep = notes.Scoped(keep, self.settings.user_id)
-        for id_ in reversed(await notes.thread(keep, receipt.provider_id or "")):
+        await self._delete(await notes.thread(keep, receipt.provider_id or ""), keep)
+
+    async def _delete(self, ids: Sequence[str], keep: Keep) -> None:
+        for id_ in reversed(ids):
             try:
                 await self._wire.harmless("DELETE", f"/2/tweets/{user_id(id_)}", keep=keep, endpoint=_DELETE)
             except Refused as no:
