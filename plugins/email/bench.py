@@ -1,4 +1,4 @@
-# noqa: INP001 - a script beside the package
+# ruff: noqa: INP001, SLF001 - a script beside the package, which measures its parts
 """Measure what one mail costs: composing, writing, handing over. `python plugins/email/bench.py` prints a table.
 
 Beside ours stand the standard library's ``email.message`` and, where it is installed, aiosmtplib. The sink is another
@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
 from email.policy import SMTP
+from functools import partial
 from typing import Any
 
 from omnibus.testing import FakeClock, sample_attempt, sample_context, sample_draft
@@ -148,7 +149,9 @@ async def handing_over(pipelining: str, port: int) -> None:
         smtp = smtp_at(port, connections)
 
         async def hand_over(_: int, smtp: Smtp = smtp) -> None:
-            await smtp._hand_over(mail, "ada@example.com", attempt, lambda: None)  # noqa: SLF001 - the client alone
+            await smtp._pool.hand_over(
+                smtp._peer, mail, partial(smtp._commands, "ada@example.com", attempt, len(mail)), int
+            )
 
         async def send(_: int, smtp: Smtp = smtp) -> None:
             await smtp.send(content, "ada@example.com", attempt, keep)

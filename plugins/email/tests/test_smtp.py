@@ -70,8 +70,8 @@ async def test_one_connection_serves_many_and_dots_survive(world, smtp, keep) ->
     for number in range(1, 6):
         text = (".", "..two", "They are €39.00")
         await smtp.send(content(paragraphs=text), "ada@example.com", sample_attempt(number), keep)
-    assert len(smtp._idle) == 1
-    assert smtp._idle[0].mails == 5
+    assert len(smtp._pool.idle) == 1
+    assert smtp._pool.idle[0].mails == 5
     mail = message_from_bytes(world.sandbox("email").raw(world.of("email")[-1]), policy=policy.default)
     assert "\n\n.\n\n..two\n\n" in mail.get_body(("plain",)).get_content().replace("\r\n", "\n")
 
@@ -81,10 +81,10 @@ async def test_connections_are_shared_and_bounded(world, table, clock, keep) -> 
     await asyncio.gather(*(smtp.send(content(), "ada@example.com", sample_attempt(n), keep) for n in range(1, 13)))
     assert len(world.of("email")) == 12
     assert len({each.id for each in world.of("email")}) == 12
-    assert 1 <= len(smtp._idle) <= 3
+    assert 1 <= len(smtp._pool.idle) <= 3
     await smtp.aclose()
     await smtp.aclose()
-    assert smtp._idle == []
+    assert smtp._pool.idle == []
     with pytest.raises(TryLater, match="closed"):
         await smtp.send(content(), "ada@example.com", sample_attempt(20), keep)
 
@@ -258,7 +258,7 @@ async def test_silence_before_the_dot_can_be_tried_again_and_after_it_is_unknown
     smtp = await scripted(Script(silent_after="."))
     with pytest.raises(Unknown, match="deadline"):
         await smtp.send(content(), "ada@example.com", sample_attempt(deadline=0.3), keep)
-    assert smtp._idle == []
+    assert smtp._pool.idle == []
 
 
 async def test_a_connection_that_was_closed_meanwhile_is_replaced(world, smtp, keep) -> None:

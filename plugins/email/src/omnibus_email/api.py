@@ -8,16 +8,28 @@ from __future__ import annotations
 import hashlib
 import hmac
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr
 
-from omnibus import Attempt, Forged, InputError, Provider, ProviderSettings, Refused, Request, TryLater, Unknown
+from omnibus import (
+    Attempt,
+    Event,
+    Forged,
+    InputError,
+    Provider,
+    ProviderSettings,
+    Refused,
+    Report,
+    Request,
+    TryLater,
+    Unknown,
+)
 from omnibus.http import Answer, Client
-from omnibus_email import head
+from omnibus_email import head, incoming
 from omnibus_email.channel import Email, EmailContent
 from omnibus_email.mime import message_id, thread_id
 
@@ -32,6 +44,7 @@ class ApiSettings(ProviderSettings):
     Args:
         from_: our mailbox, ``Acme <hello@example.com>``.
         webhook_secret: what proves a webhook; *previous_webhook_secret* is good as well, for rotation.
+        hook_secret: what a mailbox shows that posts raw mail to the hook; see the README.
     """
 
     from_: str = Field(alias="from", repr=False)
@@ -39,6 +52,8 @@ class ApiSettings(ProviderSettings):
     base_url: str = ""
     webhook_secret: SecretStr = SecretStr("")
     previous_webhook_secret: SecretStr = SecretStr("")
+    hook_secret: SecretStr = SecretStr("")
+    previous_hook_secret: SecretStr = SecretStr("")
 
 
 class Api(Provider):
@@ -82,17 +97,39 @@ class Api(Provider):
         if self._client is not None:
             await self._client.aclose()
 
+    def verify(self, request: Request) -> None:
+        """Check a webhook as the provider signs it; a raw mail by the mailbox's secret."""
+        if not is_mail(request):
+            self.prove(request)
+        elif not shown(request, live(self.settings.hook_secret, self.settings.previous_hook_secret)):
+            raise Forged("wrong hook secret")
+
+    def parse(self, request: Request) -> Sequence[Report | Event]:
+        """Read a webhook of the provider, or a raw mail that a mailbox posted."""
+        if not is_mail(request):
+            return self.events(request)
+        mine = incoming.Mine(self.domain, frozenset({self.sender[1].lower()}))
+        return incoming.read(request.body, mine, self.now())
+
+    @abstractmethod
+    def prove(self, request: Request) -> None:
+        """Check the provider's own signature.
+
+        Raises:
+            Forged: it is wrong, stale, or nothing is configured to check it by.
+        """
+
+    @abstractmethod
+    def events(self, request: Request) -> Sequence[Report | Event]:
+        """Read the provider's own webhook."""
+
     def secrets(self) -> list[bytes]:
         """List the live webhook secrets.
 
         Raises:
             Forged: none is configured.
         """
-        mine = self.settings.webhook_secret, self.settings.previous_webhook_secret
-        live = [each.get_secret_value().encode() for each in mine if each.get_secret_value()]
-        if not live:
-            raise Forged("no webhook secret is configured")
-        return live
+        return live(self.settings.webhook_secret, self.settings.previous_webhook_secret)
 
     def fresh(self, stamp: str) -> None:
         """Refuse a signed time (unix seconds) that is more than five minutes off.
@@ -229,7 +266,24 @@ def signed_json(request: Request) -> Any:
         raise Forged("unsigned") from None
 
 
-def same_secret(request: Request, header: str, live: list[bytes]) -> bool:
-    """Compare a header with every live secret in constant time."""
-    shown = request.headers.get(header, "").encode("utf-8", "replace")
-    return any([hmac.compare_digest(shown, each) for each in live])  # noqa: C419 - all of them, so time tells nothing
+def is_mail(request: Request) -> bool:
+    """Tell whether a mailbox posted a raw mail."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "message/rfc822"
+
+
+def live(*secrets: SecretStr) -> list[bytes]:
+    """List those that are set.
+
+    Raises:
+        Forged: none is, so the hook is shut.
+    """
+    found = [each.get_secret_value().encode() for each in secrets if each.get_secret_value()]
+    if not found:
+        raise Forged("no secret is configured")
+    return found
+
+
+def shown(request: Request, secrets: list[bytes]) -> bool:
+    """Compare ``X-Hook-Secret`` with every live secret in constant time."""
+    told = request.headers.get("x-hook-secret", "").encode("utf-8", "replace")
+    return any([hmac.compare_digest(told, each) for each in secrets])  # noqa: C419 - all of them, so time tells nothing

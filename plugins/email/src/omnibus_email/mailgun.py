@@ -81,18 +81,18 @@ class Mailgun(api.Api):
         if not answer.ok:
             raise error_for(answer)
 
-    def verify(self, request: Request) -> None:
+    def prove(self, request: Request) -> None:
         """Check the signature over time and token; it does not cover the event, so the token makes the event's id."""
         told = api.signed_json(request)
         stamp, token = (api.text(told, "signature", each) for each in ("timestamp", "token"))
         shown = api.text(told, "signature", "signature").encode()
-        live = self.secrets()
+        keys = self.secrets()
         self.fresh(stamp)
-        same = [hmac.compare_digest(shown, signature(stamp, token, each).encode()) for each in live]
+        same = [hmac.compare_digest(shown, signature(stamp, token, each).encode()) for each in keys]
         if not token or not any(same):
             raise Forged("wrong signature")
 
-    def parse(self, request: Request) -> Sequence[Report | Event]:
+    def events(self, request: Request) -> Sequence[Report | Event]:
         """Read one event."""
         told = request.json()
         event = api.walk(told, "event-data")

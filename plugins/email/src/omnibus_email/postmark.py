@@ -115,12 +115,12 @@ class Postmark(api.Api):
         if not answer.ok:
             raise error_for(answer)
 
-    def verify(self, request: Request) -> None:
+    def prove(self, request: Request) -> None:
         """Compare ``X-Hook-Secret``; there is no signature."""
-        if not api.same_secret(request, "x-hook-secret", self.secrets()):
+        if not api.shown(request, self.secrets()):
             raise Forged("wrong or no hook secret")
 
-    def parse(self, request: Request) -> Sequence[Report | Event]:
+    def events(self, request: Request) -> Sequence[Report | Event]:
         """Read one record, or an inbound mail (which has no ``RecordType``)."""
         told = request.json()
         record = api.text(told, "RecordType")

@@ -61,7 +61,7 @@ def _plain(mail: Message) -> str:
             return _decoded(part)
         if part.get_content_type() == "text/html" and not html:
             html = _decoded(part)
-    bare = nh3.clean(_BREAKS.sub("\n", html), tags=set(), clean_content_tags=_DROPPED)
+    bare = nh3.clean(_BREAKS.sub("\n", html), tags=set(), attributes={}, clean_content_tags=_DROPPED)
     return re.sub(r"[ \t]+", " ", unescape(bare)).replace("\xa0", " ")
 
 

@@ -94,18 +94,18 @@ class Resend(api.Api):
         if not answer.ok:
             raise error_for(answer)
 
-    def verify(self, request: Request) -> None:
+    def prove(self, request: Request) -> None:
         """Check the Svix signature, ``v1,`` base64 HMAC-SHA256 over id, time and raw body."""
         name, stamp = request.headers.get("svix-id", ""), request.headers.get("svix-timestamp", "")
-        live = self.secrets()
+        keys = self.secrets()
         self.fresh(stamp)
         shown = request.headers.get("svix-signature", "").split(" ")
-        good = [signature(request.body, name, stamp, each.decode()) for each in live]
+        good = [signature(request.body, name, stamp, each.decode()) for each in keys]
         same = [hmac.compare_digest(one.encode("utf-8", "replace"), other.encode()) for one in shown for other in good]
         if not name or not any(same):
             raise Forged("wrong signature")
 
-    def parse(self, request: Request) -> Sequence[Report | Event]:
+    def events(self, request: Request) -> Sequence[Report | Event]:
         """Read one event; the mail went to one person, so `to` says nothing more."""
         told = request.json()
         known = EVENTS.get(api.text(told, "type"))

@@ -89,17 +89,17 @@ class Sendgrid(api.Api):
         if not answer.ok:
             raise error_for(answer)
 
-    def verify(self, request: Request) -> None:
+    def prove(self, request: Request) -> None:
         """Check the ECDSA signature over time and raw body, with either live key."""
         stamp = request.headers.get("x-twilio-email-event-webhook-timestamp", "")
         shown = request.headers.get("x-twilio-email-event-webhook-signature", "")
-        live = self.secrets()
+        keys = self.secrets()
         self.fresh(stamp)
         data = stamp.encode() + request.body
-        if not any(signed(data, shown, each) for each in live):
+        if not any(signed(data, shown, each) for each in keys):
             raise Forged("wrong signature")
 
-    def parse(self, request: Request) -> Sequence[Report | Event]:
+    def events(self, request: Request) -> Sequence[Report | Event]:
         """Read a list of events; our own arguments stand flat among SendGrid's."""
         return [report for each in api.maps(request.json()) for report in self._report(each)]
 

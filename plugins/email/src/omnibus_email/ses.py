@@ -135,7 +135,7 @@ class Ses(api.Api):
         if not answer.ok:
             raise error_for(answer)
 
-    def verify(self, request: Request) -> None:
+    def prove(self, request: Request) -> None:
         """Check topic and signature; the headers must tell the same as the body."""
         told = api.signed_json(request)
         sns.check(told, frozenset(self.settings.topics), self.settings.sns_certificate)
@@ -143,7 +143,7 @@ class Ses(api.Api):
             if request.headers.get(header, "") != api.text(told, field):
                 raise Forged("header and body differ")
 
-    def parse(self, request: Request) -> Sequence[Report | Event]:
+    def events(self, request: Request) -> Sequence[Report | Event]:
         """Read one notification; a subscription of our topic is confirmed."""
         told = request.json()
         if api.text(told, "Type") == "SubscriptionConfirmation":

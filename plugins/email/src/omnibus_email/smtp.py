@@ -8,11 +8,10 @@ header ``X-Hook-Secret``.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import re
 import ssl
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr
@@ -30,16 +29,13 @@ from omnibus import (
     Report,
     Request,
     TryLater,
-    Unknown,
 )
-from omnibus_email import head, incoming, mime
-from omnibus_email.answers import Reply
+from omnibus_email import api, head, incoming, mime
 from omnibus_email.channel import Email, EmailContent
 from omnibus_email.dkim import Signer
+from omnibus_email.pool import Pool
 from omnibus_email.wire import Lost, Peer, StartTls, Wire
 
-MAILS_PER_CONNECTION = 100  # what many servers allow before they hang up
-IDLE = 20.0  # seconds; servers drop idle clients sooner than RFC 5321's five minutes
 BEFORE_DOT = 0.6  # share of the deadline after which it is better to give up before the mail leaves than to wait on
 
 
@@ -89,9 +85,7 @@ class Smtp(Provider):
         self._sender = head.sender_of(settings.from_)
         self._reply_to = head.sender_of(settings.reply_to) if settings.reply_to else None
         self._signer = self._signing(settings)
-        self._idle: list[Wire] = []
-        self._room = asyncio.Semaphore(settings.connections)
-        self._closed = False
+        self._pool = Pool(settings.connections)
 
     def _signing(self, settings: SmtpSettings) -> Signer | None:
         key = settings.dkim_key.get_secret_value()
@@ -132,40 +126,14 @@ class Smtp(Provider):
         mail = self._signer.sign(mail, attempt.started) if self._signer else mail
         try:
             async with asyncio.timeout(attempt.deadline * BEFORE_DOT) as clock:
-                reply = await self._hand_over(mail, to, attempt, lambda: clock.reschedule(None))
+                reply = await self._pool.hand_over(
+                    self._peer, mail, partial(self._commands, to, attempt, len(mail)), lambda: clock.reschedule(None)
+                )  # fmt: skip
         except TimeoutError:
             raise TryLater("timeout_before_dot") from None
         return Receipt(name, {"message_id": name, "answer": str(reply.code)})
 
-    async def _hand_over(self, mail: bytes, to: str, attempt: Attempt, at_dot: Callable[[], None]) -> Reply:
-        async with self._room:
-            wire = self._kept()
-            if wire is not None:
-                try:
-                    return await self._transfer(wire, mail, to, attempt, at_dot)
-                except Lost:  # the server closed it meanwhile; nothing was handed over
-                    pass
-            try:
-                return await self._transfer(await Wire.open(self._peer), mail, to, attempt, at_dot)
-            except Lost:
-                raise TryLater("not_connected") from None
-
-    async def _transfer(self, wire: Wire, mail: bytes, to: str, attempt: Attempt, at_dot: Callable[[], None]) -> Reply:
-        whole = True
-        try:
-            return await wire.transfer(*self._commands(wire.offers, to, attempt, len(mail)), mail, at_dot)
-        except Lost:
-            whole = False
-            if wire.past_dot:
-                raise Unknown("lost_after_dot") from None
-            raise
-        except asyncio.CancelledError:  # in the middle of a dialogue: of no more use
-            whole = False
-            raise
-        finally:
-            await self._put_back(wire, whole=whole)
-
-    def _commands(self, offers: Mapping[str, str], to: str, attempt: Attempt, size: int) -> tuple[str, str]:
+    def _commands(self, to: str, attempt: Attempt, size: int, offers: Mapping[str, str]) -> tuple[str, str]:
         limit = offers.get("SIZE", "")
         if limit.isdigit() and 0 < int(limit) < size:
             raise Refused("too_big")
@@ -182,26 +150,6 @@ class Smtp(Provider):
             rcpt += " NOTIFY=FAILURE,DELAY" + (f" ORCPT=rfc822;{xtext(to)}" if to.isascii() else "")
         return mail, rcpt
 
-    def _kept(self) -> Wire | None:
-        if self._closed:
-            raise TryLater("closed")
-        now = asyncio.get_running_loop().time()
-        while self._idle:
-            wire = self._idle.pop()
-            if now - wire.idle_since < IDLE and wire.mails < MAILS_PER_CONNECTION:
-                return wire
-            wire.drop()
-        return None
-
-    async def _put_back(self, wire: Wire, *, whole: bool) -> None:
-        if not whole:
-            wire.drop()
-        elif self._closed:
-            await wire.quit()
-        else:
-            wire.idle_since = asyncio.get_running_loop().time()
-            self._idle.append(wire)
-
     async def check(self) -> None:
         """Connect, secure, log in and leave again.
 
@@ -216,13 +164,8 @@ class Smtp(Provider):
 
     def verify(self, request: Request) -> None:
         """Compare ``X-Hook-Secret`` with both live secrets in constant time."""
-        shown = request.headers.get("x-hook-secret", "").encode()
-        live = [
-            each.get_secret_value().encode() for each in (self.settings.hook_secret, self.settings.previous_hook_secret)
-        ]
-        same = [hmac.compare_digest(shown, each) for each in live if each]  # all of them, so time tells nothing
-        if not any(same):
-            raise Forged("wrong or no hook secret")
+        if not api.shown(request, api.live(self.settings.hook_secret, self.settings.previous_hook_secret)):
+            raise Forged("wrong hook secret")
 
     def parse(self, request: Request) -> Sequence[Report | Event]:
         """Read one incoming mail: a bounce, a complaint, a reply, or a mail that somebody wrote to us."""
@@ -231,9 +174,7 @@ class Smtp(Provider):
 
     async def aclose(self) -> None:
         """Say good-bye on every kept connection."""
-        self._closed = True
-        while self._idle:
-            await self._idle.pop().quit()
+        await self._pool.close()
 
 
 class Smtps(Smtp):
