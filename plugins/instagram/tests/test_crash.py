@@ -143,7 +143,7 @@ async def test_two_posts_since_make_the_container_the_name(begin, tmp_path):
 
 async def test_a_lost_direct_message_is_looked_up_in_the_conversation(begin, tmp_path):
     shop = await begin(tmp_path, sandbox_class=Silent)
-    shop.sandbox.message_from(ADA, "Your boots are ready.")  # the same words of theirs are not ours
+    await shop.sandbox.message_from(ADA, "Your boots are ready.")  # the same words of theirs are not ours
     with pytest.raises(Unknown):
         await shop.write(1)
     await shop.restart()
@@ -155,7 +155,7 @@ async def test_a_lost_direct_message_is_looked_up_in_the_conversation(begin, tmp
 
 async def test_a_crash_before_a_direct_message_leaves_is_an_absence(begin, tmp_path, monkeypatch):
     shop = await begin(tmp_path)
-    shop.sandbox.message_from(ADA, "hello")
+    await shop.sandbox.message_from(ADA, "hello")
     letter = shop.letter()
     for point in range(6):
         with monkeypatch.context() as patch:

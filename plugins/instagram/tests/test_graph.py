@@ -142,7 +142,7 @@ async def test_a_published_container_is_done(shop):
 
 
 async def test_a_direct_message_within_the_window(shop):
-    shop.sandbox.message_from(ADA, "Are they there?")
+    await shop.sandbox.message_from(ADA, "Are they there?")
     receipt = await shop.write()
     (direct,) = shop.received("direct")
     assert receipt == Receipt(direct.id, {})
@@ -155,7 +155,7 @@ async def test_a_direct_message_within_the_window(shop):
 
 @pytest.mark.parametrize("url", ["https://acme.example/boots.jpg", "boots.png"])
 async def test_a_picture_goes_ahead_of_the_words(shop, tmp_path, url):
-    shop.sandbox.message_from(ADA, "Are they there?")
+    await shop.sandbox.message_from(ADA, "Are they there?")
     picture = Media(url if ":" in url else photo(tmp_path / url))
     receipt = await shop.write(picture=picture)
     (attachment,), (direct,) = shop.received("attachment"), shop.received("direct")
@@ -168,14 +168,14 @@ async def test_a_picture_goes_ahead_of_the_words(shop, tmp_path, url):
 
 @pytest.mark.parametrize("url", ["https://acme.example/boots.svg", "missing.png"])
 async def test_words_never_wait_for_a_picture(shop, url):
-    shop.sandbox.message_from(ADA, "Are they there?")
+    await shop.sandbox.message_from(ADA, "Are they there?")
     receipt = await shop.write(picture=Media(url))
     assert receipt.details == {"picture": "not sent"}
     assert len(shop.received("direct")) == 1
 
 
 async def test_a_refused_picture_is_told(shop, monkeypatch):
-    shop.sandbox.message_from(ADA, "Are they there?")
+    await shop.sandbox.message_from(ADA, "Are they there?")
     monkeypatch.setattr(shop.graph._letters, "_attachment", _odd)
     receipt = await shop.write(picture=Media("x"))
     assert receipt.details == {"picture": "100/2018047"}
@@ -187,7 +187,7 @@ async def _odd(picture):
 
 
 async def test_the_window_closes_after_a_day(shop):
-    shop.sandbox.message_from(ADA, "Are they there?")
+    await shop.sandbox.message_from(ADA, "Are they there?")
     letter = shop.letter()
     shop.clock.advance(timedelta(hours=24))
     with pytest.raises(Refused, match="window_closed"):
@@ -197,7 +197,7 @@ async def test_the_window_closes_after_a_day(shop):
 
 @pytest.mark.parametrize("text", ["x" * 1_001, "é" * 501])
 async def test_a_text_over_1000_bytes_is_refused_by_them(shop, text):
-    shop.sandbox.message_from(ADA, "hello")
+    await shop.sandbox.message_from(ADA, "hello")
     with pytest.raises(Refused, match="100"):
         await shop.write(text=text)
 
@@ -280,7 +280,7 @@ async def test_the_challenge(hooked):
 async def test_a_conversation_over_the_wire(hooked):
     shop, found = hooked
     at = shop.clock.now()
-    mid = shop.sandbox.message_from(ADA, "Où sont mes bottes ? 🥾")
+    mid = await shop.sandbox.message_from(ADA, "Où sont mes bottes ? 🥾")
     assert await shop.world.pump() == 1
     said = {"channel": "instagram", "kind": "message", "text": "Où sont mes bottes ? 🥾"}
     assert found == [Report(mid, "conversation.received", at, identity=("instagram", ADA), data=said)]
@@ -292,11 +292,11 @@ async def test_a_conversation_over_the_wire(hooked):
     read = Report(f"read:{sent}", "message.opened", at + 5 * MINUTE, provider_id=sent, data={"channel": "instagram"})
     assert found == [read]
     found.clear()
-    shop.sandbox.message_from(ADA, "Merci", reply_to=sent)
-    shop.sandbox.react_from(ADA, sent)
-    shop.sandbox.message_from(ADA, "Joli", story="s1")
-    shop.sandbox.comment_from(ADA, "m1", "Quel prix ?")
-    shop.sandbox.mention_from("m2", "c2")
+    await shop.sandbox.message_from(ADA, "Merci", reply_to=sent)
+    await shop.sandbox.react_from(ADA, sent)
+    await shop.sandbox.message_from(ADA, "Joli", story="s1")
+    await shop.sandbox.comment_from(ADA, "m1", "Quel prix ?")
+    await shop.sandbox.mention_from("m2", "c2")
     await shop.world.pump()
     told = [(each.type, each.data["kind"], each.data["text"]) for each in found]
     assert sorted(told) == [

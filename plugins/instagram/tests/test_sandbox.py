@@ -107,7 +107,7 @@ async def test_a_picture_that_they_would_not_take(shop, size, kind, code):
     ],
 )
 async def test_a_message_that_they_would_not_send(shop, body, code):
-    shop.sandbox.message_from(ADA, "hello")
+    await shop.sandbox.message_from(ADA, "hello")
     shop.clock.advance(timedelta(hours=24))
     assert await refusal(shop, "me/messages", body) == (400, *code)
     assert shop.received("direct") == []
@@ -145,7 +145,7 @@ async def test_a_container_is_published_when_it_is_finished_and_once(shop):
 
 
 async def test_it_remembers_over_a_restart_and_repeats_no_id(shop):
-    shop.sandbox.message_from(ADA, "hello")
+    await shop.sandbox.message_from(ADA, "hello")
     await shop.publish(1)
     before = {each.id for each in shop.world.entries}
     await shop.restart()
@@ -199,7 +199,7 @@ async def test_the_buss_own_server_serves_the_shelf(tmp_path):
 
 
 async def test_a_webhook_that_is_not_taken_is_owed_still(shop):
-    shop.sandbox.message_from(ADA, "hello")
+    await shop.sandbox.message_from(ADA, "hello")
     with pytest.raises(Exception, match="protocol"):  # without a public URL there is nowhere to go
         await shop.world.pump()
     assert shop.world.next_due is not None

@@ -134,7 +134,7 @@ def test_the_proof_and_the_errors_are_read_alike():
 
 async def test_the_sandbox_takes_what_their_sdk_sends(shop):
     """A user may point Meta's own SDK at it: forms, token and proof in the query."""
-    shop.sandbox.message_from("1784001", "hello")
+    await shop.sandbox.message_from("1784001", "hello")
     client = Client(shop.sandbox.base_url)
     who = {"access_token": GraphSandbox.token, "appsecret_proof": proof(GraphSandbox.app_secret, GraphSandbox.token)}
     for name in ("image", "story", "reel", "still", "moving", "quota", "media", "stories", "message", "conversations"):

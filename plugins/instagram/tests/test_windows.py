@@ -69,7 +69,7 @@ def letter(shop, settings, message=None, events=()):
 
 
 async def test_a_persons_words_go_under_the_human_agent_tag(shop):
-    shop.sandbox.message_from(ADA, "hello")
+    await shop.sandbox.message_from(ADA, "hello")
     wrote = heard(0)
     shop.clock.advance(timedelta(days=6))
     for settings, message in (({}, HUMAN), ({"human_agent": True}, None)):
@@ -88,7 +88,7 @@ async def test_a_persons_words_go_under_the_human_agent_tag(shop):
 
 
 async def test_a_comment_has_one_private_reply(shop):
-    comment = shop.sandbox.comment_from(ADA, "m1", "How much?")
+    comment = await shop.sandbox.comment_from(ADA, "m1", "How much?")
     events = [heard(0, "comment", comment=comment)]
     made = letter(shop, {"private_replies": True}, None, events)
     receipt = await shop.graph.send(made, ADA, shop.attempt(), shop.keep)
@@ -102,8 +102,8 @@ async def test_a_comment_has_one_private_reply(shop):
 
 
 async def test_a_message_is_preferred_to_a_private_reply(shop):
-    shop.sandbox.message_from(ADA, "hello")
-    comment = shop.sandbox.comment_from(ADA, "m1", "How much?")
+    await shop.sandbox.message_from(ADA, "hello")
+    comment = await shop.sandbox.comment_from(ADA, "m1", "How much?")
     made = letter(shop, {"private_replies": True}, None, [heard(0), heard(0, "comment", comment=comment)])
     await shop.graph.send(made, ADA, shop.attempt(), shop.keep)
     (direct,) = shop.received("direct")

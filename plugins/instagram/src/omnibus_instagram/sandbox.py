@@ -66,7 +66,7 @@ class GraphSandbox(HttpSandbox):
 
     # ---- what people do; webhooks come with ``world.pump()``
 
-    def message_from(
+    async def message_from(
         self, igsid: str, text: str, *, story: str = "", reply_to: str = "", after: timedelta = NOW
     ) -> str:
         """Write to the account as a person, which opens the window; returns the ``mid``.
@@ -84,7 +84,7 @@ class GraphSandbox(HttpSandbox):
         self._owe(mid, between(self.account, igsid, self.account, entry, {"message": message}), after)
         return mid
 
-    def comment_from(
+    async def comment_from(
         self, igsid: str, media: str, text: str, *, username: str = "someone", after: timedelta = NOW
     ) -> str:
         """Comment on a post as a person; returns the comment's id. It opens no window."""
@@ -96,13 +96,13 @@ class GraphSandbox(HttpSandbox):
         self._owe(entry.id, changed(self.account, "comments", value, entry), after)
         return entry.id
 
-    def mention_from(self, media: str, comment: str = "", *, after: timedelta = NOW) -> None:
+    async def mention_from(self, media: str, comment: str = "", *, after: timedelta = NOW) -> None:
         """Mention the account somewhere else; Instagram does not say who did."""
         entry = self.feed.note("mention", self.feed.next_id(), to=media, after=after)
         value = {"media_id": media, **({"comment_id": comment} if comment else {})}
         self._owe(entry.id, changed(self.account, "mentions", value, entry), after)
 
-    def react_from(self, igsid: str, mid: str, emoji: str = "❤", *, after: timedelta = NOW) -> None:
+    async def react_from(self, igsid: str, mid: str, emoji: str = "❤", *, after: timedelta = NOW) -> None:
         """React to a direct message."""
         entry = self.feed.note("reaction", self.feed.next_id(), to=mid, text=emoji, data={"from": igsid}, after=after)
         reaction = {"mid": mid, "action": "react", "reaction": "love", "emoji": emoji}
