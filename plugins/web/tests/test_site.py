@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 
 from omnibus import Content, Refused
 from omnibus.testing import FakeClock
 from omnibus.testing.clock import START
+from omnibus.testing.contracts import ProviderContract
 from omnibus.testing.drafts import TERMS, sample_attempt, sample_context, sample_draft
 from omnibus_web import Cards, Site, Web
 
@@ -20,6 +22,19 @@ class NoNotes:
 
     async def set(self, name: str, value: str) -> None:
         raise AssertionError(name)
+
+
+class TestSite(ProviderContract):
+    provider_class = Site
+    settings: ClassVar = {"card_days": 30}
+    without: ClassVar = {
+        "network": "a card is placed in the context, nothing leaves",
+        "webhooks": "pages use the endpoints",
+        "identity": "a card waits for whoever comes back",
+    }
+
+    def content(self) -> Content:
+        return Web().compose(sample_draft("web"), None, sample_context((Cards,)))
 
 
 async def test_the_receipt_places_the_card_and_again_the_same() -> None:

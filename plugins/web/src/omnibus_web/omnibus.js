@@ -1,4 +1,4 @@
-// Omnibus on the page. How to use it: README of omnibus-web.
+// Omnibus on the page; see the README of omnibus-web.
 
 const base = new URL(".", import.meta.url).href;
 const root = new URL("..", import.meta.url).href;
@@ -70,7 +70,7 @@ async function connect() {
 		tabs.postMessage({ state, last });
 	});
 	mine.onerror = () => {
-		if (mine !== source || mine.readyState !== 2) return; // it comes back by itself
+		if (mine !== source || mine.readyState !== 2) return;
 		session(token).catch(quiet);
 		again();
 	};
@@ -200,7 +200,7 @@ text-decoration:none;background:var(--action,#111);color:var(--on_action,#fff)}
 const make = (tag, attributes, ...inside) => {
 	const node = document.createElement(tag);
 	for (const name in attributes) node.setAttribute(name, attributes[name]);
-	node.append(...inside.filter(Boolean)); // strings become text, never markup
+	node.append(...inside.filter(Boolean)); // text, never markup
 	return node;
 };
 const escape = (node, act) => { node.onkeydown = (event) => { if (event.key === "Escape") act(); }; };
@@ -218,7 +218,7 @@ function face(card) {
 	const offer = card.offer.includes(card.code) ? card.offer : card.offer + " " + card.code;
 	const [before, after] = card.code ? offer.split(card.code) : [offer];
 	const link = safe(card.url) && make("a", { class: "go", href: card.url }, card.label);
-	const node = make("section", { class: "card " + card.kind, lang: card.locale, "aria-labelledby": title },
+	const node = make("section", { class: "card " + card.kind, lang: card.locale, dir: "auto", "aria-labelledby": title },
 		safe(card.image) && make("img", { src: card.image, alt: card.alt }),
 		make("h2", { id: title }, card.headline),
 		...card.body.split("\n\n").map((text) => text && make("p", {}, text)),
@@ -283,7 +283,7 @@ class Inbox extends Place {
 	draw(cards) {
 		if (!this.bell) {
 			this.list.id = "list";
-			this.bell = make("button", { class: "bell", "aria-controls": "list" });
+			this.bell = make("button", { class: "bell", "aria-controls": "list", "aria-live": "polite" });
 			this.bell.onclick = () => this.toggle(this.list.hidden);
 			escape(this, () => { this.toggle(false); this.bell.focus(); });
 			this.shadowRoot.prepend(this.bell);
@@ -306,9 +306,7 @@ export const omnibus = {
 	get cards() { return state.cards; },
 };
 globalThis.omnibus = omnibus;
-customElements.define("omnibus-banner", class extends Place {});
-customElements.define("omnibus-toast", class extends Place {});
-customElements.define("omnibus-sidebar", Sidebar);
-customElements.define("omnibus-inbox", Inbox);
+const shapes = { banner: class extends Place {}, toast: class extends Place {}, sidebar: Sidebar, inbox: Inbox };
+for (const kind in shapes) customElements.define("omnibus-" + kind, shapes[kind]);
 open();
 dispatchEvent(new Event("omnibus:ready"));

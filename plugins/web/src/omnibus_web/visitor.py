@@ -117,7 +117,21 @@ class Visitor:
             self._watching = asyncio.create_task(self._watch())
 
     async def until(self, test: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-        """Wait, while watching, for a list of cards that passes *test*."""
+        """Wait, while watching, for a list of cards that passes *test*.
+
+        Raises:
+            Refused: the bus said no meanwhile.
+        """
+        await self.watch()
+        assert self._watching is not None
+        waiting = asyncio.ensure_future(self._passes(test))
+        await asyncio.wait({waiting, self._watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            await self._watching
+        return await waiting
+
+    async def _passes(self, test: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
         async with self._changed:
             await self._changed.wait_for(lambda: test(self.cards))
         return self.cards
@@ -185,6 +199,8 @@ class Visitor:
                 if answer.status == 204:
                     await self._visit()
                     continue
+                if answer.status != 200:
+                    raise Refused(f"http_{answer.status}")
                 async for told in events(answer.content):
                     self._show(json.loads(told.data), told.id)
                     async with self._changed:
