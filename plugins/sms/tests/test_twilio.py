@@ -31,8 +31,9 @@ from omnibus.testing.drafts import sample_attempt
 from omnibus.testing.faults import Reply
 from omnibus_sms import SmsContent, Twilio
 from omnibus_sms.sandbox import ACCOUNT, NUMBER, TOKEN, TwilioSandbox
-from omnibus_sms.twilio import payload, read
+from omnibus_sms.twilio import payload
 from omnibus_sms.twilio_codes import ANSWERS
+from omnibus_sms.twilio_lookup import read
 from omnibus_sms.twilio_reports import reported
 from omnibus_sms.twilio_signature import sign
 
@@ -79,6 +80,17 @@ async def test_callbacks_are_signed_and_become_events(sandbox, twilio, world, no
     hooks[0].headers["x-twilio-signature"] = "AAAA"
     with pytest.raises(Forged):
         provider.receive(hooks[0])
+
+
+async def test_a_dead_handset_bounces(sandbox, twilio, world, notes, hooks, clock):
+    sandbox.dead[ADA] = "30005"
+    provider = twilio()
+    receipt = await provider.send(HELLO, ADA, attempt(report_url=f"{HOOK}?attempt=a-1"), notes)
+    clock.advance(timedelta(seconds=5))
+    await world.pump()
+    (report,) = [each for request in hooks for each in provider.receive(request)]
+    assert (report.type, report.provider_id) == ("message.bounced", receipt.provider_id)
+    assert report.data == {"hard": True, "reason": "30005"}
 
 
 async def test_replies_stop_and_start(sandbox, twilio, world, notes, hooks, clock):
@@ -179,7 +191,8 @@ async def test_two_equal_texts_cannot_be_told_apart(sandbox, twilio, notes, cloc
         await provider.lookup(attempt(), ADA, notes)
 
 
-async def test_a_lookup_of_what_never_left_is_absent_and_reads_page_by_page(sandbox, twilio, notes, clock):
+async def test_a_lookup_of_what_never_left_is_absent_and_reads_page_by_page(sandbox, twilio, notes, clock, monkeypatch):
+    monkeypatch.setattr("omnibus_sms.twilio_lookup.PAGE", 20)
     provider = twilio()
     assert await provider.lookup(attempt(id="never"), ADA, notes) == Absent()
     receipt = await provider.send(HELLO, ADA, attempt(), notes)
@@ -187,6 +200,9 @@ async def test_a_lookup_of_what_never_left_is_absent_and_reads_page_by_page(sand
         await provider.send(SmsContent(text=f"{n}"), ADA, attempt(id=f"b-{n}"), notes)
     clock.advance(timedelta(seconds=300))
     assert await provider.lookup(attempt(), ADA, notes) == Receipt(receipt.provider_id, {"found": "lookup"})
+    monkeypatch.setattr("omnibus_sms.twilio_lookup.PAGES", 3)
+    with pytest.raises(Unknown, match="list_too_long"):
+        await provider.lookup(attempt(), ADA, notes)
 
 
 async def test_an_mms_and_what_it_may_cost(twilio, world, notes):

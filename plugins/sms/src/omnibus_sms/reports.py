@@ -64,7 +64,8 @@ def heard(settings: CarrierSettings, report: Report, text: str, said: str | None
         report: id, time and identity; its type and data are filled in.
         said: what the provider already took it for (``stop``, ``start``, ``help``), None when it does not tell.
     """
-    told = said or meaning(text, stop=settings.stop_words, start=settings.start_words)
+    part = any(name.startswith("concat") for name in report.data)  # "… until you\nSTOP" may be cut before its last word
+    told = said or (None if part else meaning(text, stop=settings.stop_words, start=settings.start_words))
     if told in {"stop", "start"}:
         kind = "consent.withdrawn" if told == "stop" else "consent.granted"
         scope = {**SCOPE, "word": text.strip()[:40]}

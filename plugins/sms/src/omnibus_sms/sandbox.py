@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from omnibus import Request, Response
-from omnibus.testing import Entry
+from omnibus.testing import Entry, World
 from omnibus_sms.handsets import Handsets, Silence
 from omnibus_sms.phones import E164
 from omnibus_sms.segments import segment
@@ -60,6 +60,12 @@ class TwilioSandbox(Handsets):
     """Be Twilio on loopback."""
 
     name: ClassVar[str] = "twilio"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.dead: dict[
+            str, str
+        ] = {}  # phone → ErrorCode of its reports from now on, e.g. 30005 for an unknown handset
 
     def table(self) -> Mapping[str, Mapping[str, Any]]:
         """Point ``[channels.sms]`` here."""
@@ -138,8 +144,10 @@ class TwilioSandbox(Handsets):
         data = {"from": sender, "parts": parts, "media": media, "callback": callback}
         entry = self.record(sid, "message", form["To"], form.get("Body", ""), attempt, data=data)
         if callback:
-            for n, status in enumerate(("sent", "delivered")):
+            error = self.dead.get(form["To"], "")
+            for n, status in enumerate(("sent", "undelivered" if error else "delivered")):
                 debt = {"sid": sid, "status": status, "to": form["To"], "from": sender, "url": callback}
+                debt |= {"error": error} if n else {}
                 self.world.owe(self, f"{sid}:{status}", timedelta(seconds=1 + 2 * n), debt)
         return _row(entry, "queued")
 

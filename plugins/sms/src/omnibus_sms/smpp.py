@@ -13,9 +13,8 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from ssl import create_default_context
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from pydantic import Field, SecretStr
 from smpp34 import DeliverSm
 
 from omnibus import (
@@ -33,49 +32,17 @@ from omnibus import (
 )  # fmt: skip
 from omnibus.http import Client
 from omnibus_sms import own_hook
-from omnibus_sms.carrier import MEANINGS, CarrierSettings, Failure, Meaning, either, later, receipt
+from omnibus_sms.carrier import MEANINGS, Failure, later, receipt
 from omnibus_sms.channel import Sms, SmsContent
 from omnibus_sms.phones import E164
 from omnibus_sms.reports import Fates, Sent, arrived, heard
 from omnibus_sms.smpp_codes import ANSWERS, PAUSE, STATUSES, THROTTLED
 from omnibus_sms.smpp_ids import Ids
-from omnibus_sms.smpp_pdu import Alphabet, Long, Piece, lasting, pieces, reference, submit, told
+from omnibus_sms.smpp_pdu import Piece, lasting, pieces, reference, submit, told
 from omnibus_sms.smpp_session import Session, bind_body
+from omnibus_sms.smpp_settings import SmppSettings
 
 BIND_SECONDS = 10.0  # machine time that connecting and binding may take, at most half the attempt's deadline
-
-
-class SmppSettings(CarrierSettings):
-    """Hold an SMSC account; DSN ``smpp://SYSTEM_ID:PASSWORD@host:2775?from=Acme``.
-
-    Args:
-        webhook_secret, previous_webhook_secret: sign what the session posts to our own hook; without one, or without
-            a public URL, it binds as transmitter and asks for no receipts.
-        alphabet: what the SMSC takes data_coding 0 for. *long*: how parts are joined.
-        receipt_ids: how receipts spell an id: ``same`` as the response, or ``decimal`` where that is hexadecimal.
-        statuses: meanings of the vendor's own command_status, by hexadecimal, e.g. ``{"0x400": "account"}``.
-        errors: meanings of ``err:`` in receipts: ``hard``, ``soft``, ``opt_out`` or ``account``; they differ by SMSC.
-        validity: seconds that the SMSC may keep trying; 0 for its default. *idle*: seconds between enquire_links.
-    """
-
-    system_id: str = Field(validation_alias=either("system_id", "user"), max_length=15)
-    password: SecretStr = Field(max_length=8)
-    host: str = Field(min_length=1)
-    port: int = 2775
-    tls: bool = False
-    system_type: str = Field(default="", max_length=12)
-    service_type: str = Field(default="", max_length=5)
-    from_: str = Field(alias="from", min_length=1, max_length=20)
-    webhook_secret: SecretStr = SecretStr("")
-    previous_webhook_secret: SecretStr = SecretStr("")
-    alphabet: Alphabet = "gsm7"
-    long: Long = "udh"
-    window: int = Field(default=10, ge=1, le=1000)
-    receipt_ids: Literal["same", "decimal"] = "same"
-    statuses: Mapping[str, Meaning] = Field(default_factory=dict)
-    errors: Mapping[str, Literal["hard", "soft", "opt_out", "account"]] = Field(default_factory=dict)
-    validity: int = Field(default=0, ge=0, le=2_592_000)
-    idle: float = Field(default=30.0, gt=0)
 
 
 class Smpp(Provider):
@@ -240,13 +207,8 @@ class Smpp(Provider):
         sent = Sent(f"{id_}:{stat}", self.now(), said.get("attempt"), mine, said.get("from", ""))
         if kind != "message.failed":
             return [arrived(sent, kind)]
-        errors = self.settings.errors
-        fates = Fates(
-            bounces={f"{code}": meant == "hard" for code, meant in errors.items() if meant in {"hard", "soft"}},
-            opt_outs=frozenset(code for code, meant in errors.items() if meant == "opt_out"),
-            ours=frozenset(code for code, meant in errors.items() if meant == "account"),
-        )
-        return fates.failed(sent, err if err in errors else stat)
+        fates: Fates = self.settings.fates
+        return fates.failed(sent, err if err in self.settings.errors else stat)
 
 
 _TEXTS = ("from", "text", "receipt", "stat", "err", "attempt")

@@ -7,27 +7,23 @@ Codes stand in ``twilio_codes.py``.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from collections.abc import Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr, model_validator
 
 from omnibus import Absent, Attempt, Keep, Provider, ProviderSettings, Receipt, Report, Request, Unknown
-from omnibus.http import Answer, Client, error_for
+from omnibus.http import Client
 from omnibus_sms import twilio_signature
-from omnibus_sms.carrier import HttpCarrierSettings, Secrets, body_of, either, receipt
+from omnibus_sms.carrier import HttpCarrierSettings, Secrets, either, receipt
 from omnibus_sms.channel import Sms, SmsContent
-from omnibus_sms.twilio_codes import ANSWERS
+from omnibus_sms.twilio_lookup import SKEW, digest, matches, read, sent
 from omnibus_sms.twilio_reports import replied, reported
 
 USUAL = "https://api.twilio.com"
 SETTLED = timedelta(seconds=60)  # before that a list that lacks the message proves nothing
-SKEW = timedelta(seconds=5)  # between our clock and Twilio's, whose dates have whole seconds
-PAGES = 5  # of 50 messages to one number that a lookup reads at most
 
 
 class TwilioSettings(HttpCarrierSettings):
@@ -110,27 +106,13 @@ class Twilio(Provider):
         if kept is None:  # nothing is sent before the digest is kept
             return Absent()
         since, until = attempt.started - SKEW, attempt.started + timedelta(seconds=attempt.deadline)
-        found = [row for row in await self._since(since, address) if matches(row, kept, since, until + SKEW)]
+        rows = await sent(self._http, self._messages, address)
+        found = [row for row in rows if matches(row, kept, since, until + SKEW)]
         if len(found) == 1:
             return Receipt(found[0]["sid"], {"found": "lookup"})
         if found or self.now() < until + SETTLED:
             raise Unknown("several_fit" if found else "too_early")
         return Absent()
-
-    async def _since(self, start: datetime, address: str) -> list[Mapping[str, Any]]:
-        """List what was sent to a number; not by DateSent, which a message in the queue has not got yet."""
-        url, rows = self._messages, list[Mapping[str, Any]]()
-        params: dict[str, Any] | None = {"To": address, "PageSize": 50}
-        for _ in range(PAGES):
-            told = read(await self._http.request("GET", url, params=params))
-            if not isinstance(told.get("messages"), list):
-                raise Unknown("unreadable_answer")
-            page = [row for row in told["messages"] if isinstance(row, dict)]
-            rows += page
-            url, params = str(told.get("next_page_uri") or ""), None
-            if not url or (page and (created(page[-1]) or start) < start):
-                return rows
-        raise Unknown("list_too_long")
 
     async def check(self) -> None:
         """Read the account: proves SID, token and reachability."""
@@ -163,34 +145,3 @@ def payload(settings: TwilioSettings, content: SmsContent, address: str, attempt
     form |= {"StatusCallback": attempt.report_url} if attempt.report_url else {}
     form |= {"ValidityPeriod": str(settings.validity)} if settings.validity else {}
     return form
-
-
-def read(answer: Answer) -> dict[str, Any]:
-    """Read an answer, or raise what its code or else its status says."""
-    told = body_of(answer)
-    if answer.ok:
-        return told
-    code = told.get("code")
-    if isinstance(code, int) and code in ANSWERS and answer.status < 500:  # a 5xx is Unknown, whatever it says
-        raise ANSWERS[code](str(code), answer.retry_after)
-    raise error_for(answer)
-
-
-def digest(words: str) -> str:
-    """Reduce the words to what may be kept and compared."""
-    return hashlib.sha256(words.encode()).hexdigest()
-
-
-def created(row: Mapping[str, Any]) -> datetime | None:
-    """Read when Twilio made a message (RFC 2822)."""
-    try:
-        return parsedate_to_datetime(str(row.get("date_created", "")))
-    except ValueError:
-        return None
-
-
-def matches(row: Mapping[str, Any], kept: str, since: datetime, until: datetime) -> bool:
-    """Tell whether a listed message may be the lost one: ours, the same words, made while we waited."""
-    made = created(row)
-    same = digest(str(row.get("body", ""))) == kept and str(row.get("direction", "")).startswith("outbound")
-    return same and bool(row.get("sid")) and made is not None and since <= made <= until
