@@ -7,7 +7,7 @@ import pytest
 
 from omnibus import Brand, Channel, Layout, Media, MessageError, Purpose
 from omnibus.testing import ChannelContract, hostile_draft, sample_context, sample_draft
-from omnibus_email import Email, EmailContent
+from omnibus_email import Attachment, Email, EmailContent
 from omnibus_email.layout import contrast
 
 PNG = bytes.fromhex(
@@ -139,7 +139,7 @@ def test_local_pictures_are_read_once_and_travel(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "body", "what"),
-    [("a.svg", b"x", "do not show"), ("no.png", None, "no picture"), ("b.png", b"x" * 1_000_001, "bytes")],
+    [("a.svg", b"x", "do not show"), ("no.png", None, "no file"), ("b.png", b"x" * 1_000_001, "bytes")],
 )
 def test_a_picture_that_cannot_travel_is_found_early(tmp_path, name, body, what) -> None:
     file = tmp_path / name
@@ -147,6 +147,16 @@ def test_a_picture_that_cannot_travel_is_found_early(tmp_path, name, body, what)
         file.write_bytes(body)
     with pytest.raises(MessageError, match=what):
         composed(media=(Media(str(file)),))
+
+
+def test_the_author_attaches_files(tmp_path) -> None:
+    file = tmp_path / "terms.pdf"
+    file.write_bytes(b"%PDF")
+    content = composed(data={"attachments": [str(file)]})
+    assert content.attachments == (Attachment("terms.pdf", "application/pdf", b"%PDF"),)
+    for wrong in (str(file), [7], [str(tmp_path / "no.pdf")]):
+        with pytest.raises(MessageError, match=r"attachments|no file"):
+            composed(data={"attachments": wrong})
 
 
 def test_a_file_that_only_data_names_is_never_read(tmp_path) -> None:

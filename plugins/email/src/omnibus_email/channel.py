@@ -91,7 +91,7 @@ class Email(Channel):
             losses.append(Loss("end of the HTML", f"Gmail clips above {MAX_HTML} bytes; the text part is whole"))
         return EmailContent(
             text=text, losses=tuple(losses), subject=subject, html=html, preheader=_preheader(draft),
-            headers=_list_headers(draft), attachments=_inline_pictures(parts, html), sender=_line(draft.brand.name), thread=_line(draft.thread),
+            headers=_list_headers(draft), attachments=_attachments(parts, html), sender=_line(draft.brand.name), thread=_line(draft.thread),
             coded=page.coded,
         )  # fmt: skip
 
@@ -206,14 +206,17 @@ def _image(draft: Draft, parts: Mapping[str, str], losses: list[Loss]) -> _Made:
     return _Made("".join(each.html for each in made), "".join(each.coded for each in made))
 
 
-def _inline_pictures(parts: Mapping[str, str], html: str) -> tuple[Attachment, ...]:
-    found = []
-    for path in parts["pictures"].splitlines():
-        cid = parts[f"cid.{path}"]
-        if f'"cid:{cid}"' in html:
-            file = re.split(r"[/\\]", path)[-1]
-            found.append(Attachment(file, parts[f"kind.{path}"], base64.b64decode(parts[f"data.{path}"]), cid))
-    return tuple(found)
+def _attachments(parts: Mapping[str, str], html: str) -> tuple[Attachment, ...]:
+    """Give the pictures that the HTML shows, then the author's files."""
+    cids = [(path, parts[f"cid.{path}"]) for path in parts["pictures"].splitlines()]
+    shown = [(path, cid) for path, cid in cids if f'"cid:{cid}"' in html]
+    files = [(path, "") for path in parts["files"].splitlines()]
+    return tuple(_attachment(path, parts[f"kind.{path}"], parts[f"data.{path}"], cid) for path, cid in shown + files)
+
+
+@lru_cache(maxsize=64)
+def _attachment(path: str, kind: str, data: str, cid: str) -> Attachment:
+    return Attachment(re.split(r"[/\\]", path)[-1], kind, base64.b64decode(data), cid)
 
 
 def _missing(facts: tuple[Fact, ...], text: str, besides: str) -> list[str]:

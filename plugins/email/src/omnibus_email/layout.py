@@ -26,6 +26,7 @@ PADDING = "&#847;&zwnj;&nbsp;" * 40
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur", "yi", "ps", "dv", "ckb"})
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif"})  # what mail clients show everywhere
 MAX_PICTURE = 1_000_000  # bytes; larger ones belong on a web server
+MAX_FILE = 5_000_000  # bytes; base64 makes 7 MB of it, and many mailboxes take 10 MB in all
 
 _SLOT = re.compile(r"@@(\w+)@@")
 _STYLED = re.compile(r"<(\w+)(?: [^>]*?)?style=\"([^\"]*)\"")
@@ -34,10 +35,11 @@ _STYLED = re.compile(r"<(\w+)(?: [^>]*?)?style=\"([^\"]*)\"")
 def prepare(message: Message, brand: Brand, locale: str) -> Layout:
     """Make the parts: ``page`` and its sections as %-templates, ``cid.<path>``, ``data.<path>``.
 
-    ``coded.<part>`` is the same as quoted-printable, ready to be filled; ``styles`` and ``pictures`` are lists, a line each.
+    ``coded.<part>`` is the same as quoted-printable, ready to be filled; ``styles``, ``pictures``
+    and ``files`` are lists, a line each.
 
     Raises:
-        MessageError: a local picture is missing, too big or of a kind that mail clients do not show.
+        MessageError: a picture or attachment is missing or too big, or a picture of a kind that mail clients do not show.
     """
     html = _inlined(_themed(brand, locale))
     parts: dict[str, str] = {}
@@ -51,6 +53,7 @@ def prepare(message: Message, brand: Brand, locale: str) -> Layout:
     local = [each.url for each in message.media] + [brand.theme.logo_path]
     for number, path in enumerate(each for each in local if _is_local(each)):
         parts |= _picture(path, f"picture{number}", message.source or message.name)
+    parts |= _files(message)
     parts["pictures"] = "\n".join(name[4:] for name in parts if name.startswith("cid."))
     logo = f"cid:{parts[f'cid.{brand.theme.logo_path}']}" if brand.theme.logo_path else brand.theme.logo_url
     shown = f'<img src="{escape(logo)}" alt="{escape(brand.name)}">' if logo else escape(brand.name)
@@ -104,12 +107,30 @@ def _picture(path: str, cid: str, where: str) -> dict[str, str]:
     kind = mimetypes.guess_type(path)[0] or ""
     if kind not in PICTURES:
         raise MessageError(f"mail clients do not show `{path}`", where=where, fix="use a PNG, JPEG or GIF")
+    return {f"cid.{path}": cid, f"kind.{path}": kind, f"data.{path}": _read(path, MAX_PICTURE, where)}
+
+
+def _files(message: Message) -> dict[str, str]:
+    """Read what the author attaches: ``data: { attachments: [terms.pdf] }`` in the message file."""
+    where, paths = message.source or message.name, message.data.get("attachments") or ()
+    if isinstance(paths, str) or not all(isinstance(each, str) and "\n" not in each for each in paths):
+        raise MessageError("`attachments` is no list of files", where=where, fix="write `attachments: [terms.pdf]`")
+    parts = {"files": "\n".join(paths)}
+    for path in paths:
+        parts[f"kind.{path}"] = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        parts[f"data.{path}"] = _read(path, MAX_FILE, where)
+    return parts
+
+
+def _read(path: str, limit: int, where: str) -> str:
     if not Path(path).is_file():
-        raise MessageError(f"there is no picture `{path}`", where=where, fix="give an existing file or an https URL")
+        raise MessageError(
+            f"there is no file `{path}`", where=where, fix="give an existing file or, of a picture, its URL"
+        )
     data = Path(path).read_bytes()
-    if len(data) > MAX_PICTURE:
-        raise MessageError(f"`{path}` has {len(data)} bytes", where=where, fix=f"stay below {MAX_PICTURE} bytes")
-    return {f"cid.{path}": cid, f"kind.{path}": kind, f"data.{path}": base64.b64encode(data).decode()}
+    if len(data) > limit:
+        raise MessageError(f"`{path}` has {len(data)} bytes", where=where, fix=f"stay below {limit} bytes")
+    return base64.b64encode(data).decode()
 
 
 def contrast(one: str, other: str) -> float:
