@@ -127,7 +127,7 @@ async def test_a_sure_failure_leaves_nothing_to_look_for(
     sandbox.allowance.credits = 0
     with pytest.raises(TryLater, match="credits"):
         await x.send(make.post(), "", make.attempt(), keep)
-    monkeypatch.setattr(x, "_search", None)
+    monkeypatch.setattr(x, "_wire", None)
     assert await x.lookup(make.attempt(), "", keep) == Absent()
 
 
@@ -293,3 +293,21 @@ def test_a_dsn_says_the_same_as_a_table() -> None:
 def test_settings_that_cannot_work_are_refused(table: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         X.Settings.model_validate(table)
+
+
+async def test_a_look_that_is_refused_leaves_the_attempt_unknown(
+    x: X, sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.lost = 1
+    with pytest.raises(Unknown):
+        await x.send(make.post(), "", make.attempt(), keep)
+    clock.advance(timedelta(seconds=30))
+
+    async def refuse(*args: Any, **rest: Any) -> Any:
+        raise Refused("not_permitted")
+
+    monkeypatch.setattr(x._wire, "harmless", refuse)
+    with pytest.raises(Unknown, match="lookup_refused:not_permitted"):
+        await x.lookup(make.attempt(), "", keep)
+    with pytest.raises(Unknown, match="lookup_refused"):
+        await x.send(make.post(), "", make.attempt(), keep)
