@@ -140,6 +140,35 @@ async def test_without_a_refresh_token_401_stops_the_account(
     await x.aclose()
 
 
+async def test_a_renewal_outlives_the_attempt_that_wanted_it(
+    sandbox: XSandbox, keep: Any, make: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = sandbox.door.rotate()
+    changes = {"access_token": "ended", "access_token_secret": "", "refresh_token": pair["refresh"], "client_id": "app"}
+    x = make.provider(sandbox, clock, **changes)
+    gate, asked = asyncio.Event(), asyncio.Event()
+    real = sandbox.door.token
+    answer = sandbox.answer
+
+    async def slow(request: Request) -> Any:
+        if request.path != "/2/oauth2/token":
+            return await answer(request)
+        asked.set()
+        await gate.wait()
+        return real(request)
+
+    monkeypatch.setattr(sandbox, "answer", slow)
+    tasks = [asyncio.create_task(x.send(make.post(text=f"Post {n}"), "", make.attempt(n), keep)) for n in (1, 2)]
+    await asked.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    gate.set()
+    await x.aclose()
+    kept = json.loads(keep.kept[f"{ME} oauth2"])
+    assert kept["refresh"] == sandbox.door.tokens["refresh"] != pair["refresh"], "renewed once, and kept"
+
+
 # ---- the first pair
 
 

@@ -57,11 +57,14 @@ class Token:
 
 
 class Bearer:
-    """Give the access token of an OAuth 2 account, renewed when it ends; the pair rotates and is kept at once."""
+    """Give the access token of an OAuth 2 account, renewed when it ends; the pair rotates and is kept at once.
+
+    A renewal runs to its end even when the attempt that wanted it is cancelled: X takes the old refresh token no more.
+    """
 
     def __init__(self, settings: Any, now: Callable[[], datetime], client: Client) -> None:
         self._settings, self._now, self._client = settings, now, client
-        self._lock = asyncio.Lock()
+        self._renewal: asyncio.Task[Token] | None = None
         self._token = Token(_secret(settings.access_token), _secret(settings.refresh_token))
 
     async def header(self, keep: Keep | None) -> dict[str, str]:
@@ -70,10 +73,9 @@ class Bearer:
         Raises:
             TryLater: the token has ended and could not be renewed; nothing was sent.
         """
-        async with self._lock:
-            token = await self._kept(keep)
-            if keep is not None and token.refresh and token.ends and token.ends - EARLY <= self._now().timestamp():
-                token = await self._renew(token, keep)
+        token = await self._kept(keep)
+        if keep is not None and token.refresh and token.ends and token.ends - EARLY <= self._now().timestamp():
+            token = await self._renewed(token, keep)
         return {"authorization": f"Bearer {token.access}"}
 
     async def renew(self, refused: str, keep: Keep | None) -> bool:
@@ -82,14 +84,25 @@ class Bearer:
         Raises:
             TryLater: X takes the refresh token no more, or did not answer.
         """
-        async with self._lock:
-            token = await self._kept(keep)
-            if f"Bearer {token.access}" != refused:
-                return True  # another task, or another worker, has renewed it meanwhile
-            if keep is None or not token.refresh:
-                return False
-            await self._renew(token, keep)
-            return True
+        token = await self._kept(keep)
+        if f"Bearer {token.access}" != refused:
+            return True  # another task, or another worker, has renewed it meanwhile
+        if keep is None or not token.refresh:
+            return False
+        await self._renewed(token, keep)
+        return True
+
+    async def aclose(self) -> None:
+        """Wait for a renewal that is under way, so that the new pair is not lost."""
+        if self._renewal is not None:
+            await asyncio.wait([self._renewal])
+
+    async def _renewed(self, token: Token, keep: Keep) -> Token:
+        """Renew once for all who ask meanwhile."""
+        if self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.create_task(self._renew(token, keep))
+            self._renewal.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(self._renewal)
 
     async def _kept(self, keep: Keep | None) -> Token:
         note = await keep.get(NOTE) if keep is not None else None

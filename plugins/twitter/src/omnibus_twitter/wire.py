@@ -86,6 +86,8 @@ class Wire:
     async def aclose(self) -> None:
         """Close both clients; may be called twice."""
         self._closed = True
+        if self._bearer is not None:
+            await self._bearer.aclose()
         for client in (self._client, self._fetch):
             if client is not None:
                 await client.aclose()
