@@ -40,7 +40,7 @@ class Client:
         self._base, self._auth, self._deadline, self._closed = base_url.rstrip("/"), auth, deadline, False
         self._guard, self._trusted = guard, frozenset(trusted)
         told = {name.lower(): value for name, value in (headers or {}).items()}
-        timeout = httpx.Timeout(deadline, connect=min(CONNECT, deadline), read=None)
+        timeout = httpx.Timeout(deadline, connect=min(CONNECT, deadline / 2), read=None, pool=deadline / 2)
         transport = Transport(limit, guard=guard, trusted=self._trusted)
         self._lean = _Lean({**_HEADERS, **told}, timeout, transport)
 
@@ -55,19 +55,21 @@ class Client:
         Raises:
             TryLater: no connection was made, so nothing was sent (``not_connected``), or the client is closed.
             Unknown: it may have arrived (``answer_lost``, ``deadline``, ``answer_too_big``).
-            Refused: a redirect; a URL that is none (``bad_url``) or that the guard forbids (``forbidden_url``).
+            Refused: a redirect; a header of two lines (``bad_header``), a URL that is none (``bad_url``) or that the guard forbids (``forbidden_url``).
         """
         if self._closed:
             raise TryLater("closed")
         where = url if "://" in url else f"{self._base}/{url.lstrip('/')}" if url else self._base
         if self._guard:
             vet(where, self._trusted)
+        if any(sign in value for value in (headers or {}).values() for sign in "\r\n\0"):
+            raise Refused("bad_header")
         body = {"json": json, "data": data, "content": content, "files": files, "params": params}
         make = _Make(method, where, body, headers or {})
         try:
             async with asyncio.timeout(self._deadline):
                 return await self._connected(make, self._auth if auth is None else auth)
-        except httpx.ConnectError:
+        except (httpx.ConnectError, httpx.ConnectTimeout):
             raise TryLater("not_connected") from None
         except TimeoutError:
             raise Unknown("deadline") from None
@@ -117,6 +119,8 @@ class _Lean(httpx.AsyncClient):
         """Send a request by way of its authentication, and read the last answer."""
         headers = {**self._told, **{name.lower(): value for name, value in make.headers.items()}}
         request = httpx.Request(make.method, make.url, headers=headers, extensions=self._extensions, **make.body)
+        if not request.url.host or (request.url.port or 0) > 65_535:
+            raise httpx.InvalidURL("no host, or no such port")
         if isinstance(auth, tuple):
             auth = httpx.BasicAuth(*auth)
         if auth is None:

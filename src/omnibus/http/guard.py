@@ -71,8 +71,10 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(found, IPv6Address):
         inner = _inner(found)
+        if found.scope_id is not None:
+            return False
         if inner is None:
-            return found.scope_id is None and found in _OPEN_6 and not any(found in each for each in _CLOSED_6)
+            return found in _OPEN_6 and not any(found in each for each in _CLOSED_6)
         found = inner
     return not any(found in each for each in _CLOSED_4)
 
@@ -102,7 +104,7 @@ def _fair(url: str, parts: SplitResult, host: str, port: int) -> bool:
         return False
     if not host or not url.isascii() or re.search(r"[\s\\\x00-\x20\x7f]", url) or "%" in parts.netloc:
         return False
-    if ":" in host or _NUMERIC.fullmatch(host.rstrip(".").rpartition(".")[2]):  # a number, however it is spelt
+    if "[" in parts.netloc or _NUMERIC.fullmatch(host.rstrip(".").rpartition(".")[2]):  # a number, however it is spelt
         return is_public(host)
     return "." in host.rstrip(".")  # a bare name is one of our own network
 

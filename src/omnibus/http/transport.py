@@ -21,8 +21,7 @@ from omnibus.http.guard import Forbidden, VettedResolver
 
 KEEP_ALIVE = 15.0  # seconds; below what providers keep, or a POST dies on a connection they just closed
 
-#: only these say that nothing was sent; everything else, known or not, may have arrived
-_NEVER_MADE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_NO_URL = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
 
 
 class Transport(AiohttpTransport):
@@ -53,7 +52,7 @@ class Transport(AiohttpTransport):
         """Make one request; its answer's body is a stream.
 
         Raises:
-            httpx.ConnectError: nothing was sent.
+            httpx.ConnectError: nothing was sent; ConnectTimeout: neither, after waiting.
             httpx.ReadError: it may have arrived.
             Refused: the guard forbids the address.
         """
@@ -86,7 +85,12 @@ def _mended() -> Iterator[None]:
         cause = error if isinstance(error, aiohttp.ClientError) else error.__cause__
         if isinstance(getattr(cause, "os_error", None), Forbidden):
             raise Refused("forbidden_url") from None
-        if isinstance(cause, _NEVER_MADE):
+        # only the next three say that nothing was sent; everything else, known or not, may have arrived
+        if isinstance(cause, _NO_URL):
+            raise httpx.UnsupportedProtocol("no URL") from None
+        if isinstance(cause, aiohttp.ConnectionTimeoutError):
+            raise httpx.ConnectTimeout("not connected in time") from None
+        if isinstance(cause, aiohttp.ClientConnectorError):
             raise httpx.ConnectError("not connected") from None
         raise httpx.ReadError(type(cause or error).__name__) from None
 
