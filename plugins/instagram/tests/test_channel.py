@@ -1,5 +1,6 @@
 """Both channels: the inherited contract, and what is Instagram's own."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from omnibus import Event, Fact, Loss, Media, MessageError, Reach
 from omnibus.testing import ChannelContract, FakeClock, sample_context, sample_draft
 from omnibus_instagram import Direct, Posts, Thread
 from omnibus_instagram.caption import hashtags, mentions, units
-from omnibus_instagram.channel import InstagramSettings
+from omnibus_instagram.options import InstagramSettings
 from omnibus_instagram.picture import Card
 
 NOW = FakeClock().now()
@@ -193,6 +194,18 @@ def test_a_direct_message_keeps_to_bytes():
     content = direct(heard(), paragraphs=["é" * 900])
     assert len(content.text.encode()) <= 1_000
     assert content.losses
+
+
+def test_a_path_that_a_template_made_opens_no_file():
+    hidden, seen = Media("/srv/private/passport.jpg"), Media("https://a.example/1.jpg")
+    draft = sample_draft("instagram", "person", media=[Media("{{ cart.lines[0].image }}"), seen])
+    rendered = replace(draft, media=(hidden, seen))
+    content = Direct().compose(rendered, None, sample_context((Thread,), [heard()]))
+    assert content.picture == seen
+    assert Loss("image", "is no web address") in content.losses
+    content = Posts().compose(replace(rendered, media=(hidden,)), None, sample_context())
+    assert content.media == ()
+    assert Loss("image", "is no web address") in content.losses
 
 
 def test_a_direct_message_shows_one_picture():

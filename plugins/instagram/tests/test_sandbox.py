@@ -10,7 +10,7 @@ from omnibus import Endpoint, NotFound, Request, TryLater
 from omnibus.http import Client
 from omnibus.testing import FakeDesk, serve
 from omnibus_instagram.api import proof
-from omnibus_instagram.channel import InstagramSettings
+from omnibus_instagram.options import InstagramSettings
 from omnibus_instagram.sandbox import GraphSandbox
 from omnibus_instagram.shelf import serve as shelf
 from omnibus_instagram.shelf import served_at

@@ -9,7 +9,7 @@ import pytest
 from omnibus import Brand, Capabilities, Delivery, Drop, Event, Message, Purpose, Reach, Refused, Route, Send, State
 from omnibus.testing import FakeClock, sample_context, sample_draft
 from omnibus_instagram import Direct, Thread, Window
-from omnibus_instagram.channel import InstagramSettings
+from omnibus_instagram.options import InstagramSettings
 
 from .conftest import ADA
 

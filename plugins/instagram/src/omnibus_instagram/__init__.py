@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from omnibus import Endpoint, hookimpl
-from omnibus_instagram.channel import Direct, DirectContent, PostContent, Posts
+from omnibus_instagram.direct import Direct, DirectContent
 from omnibus_instagram.graph import Graph
+from omnibus_instagram.post import PostContent, Posts
 from omnibus_instagram.shelf import serve
 from omnibus_instagram.thread import Thread
 from omnibus_instagram.windows import Window

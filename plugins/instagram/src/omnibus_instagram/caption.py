@@ -69,6 +69,16 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", "\n".join(text.splitlines())).strip()
 
 
+def line(text: str) -> str:
+    """Write it as one clean line."""
+    return " ".join(clean(text).split())
+
+
+def place(draft: Draft) -> str:
+    """Name the message, for errors."""
+    return draft.message.source or draft.message.name
+
+
 def hashtags(text: str) -> int:
     """Count hashtags as Instagram does: a ``#`` before letters, digits or ``_``, not digits alone."""
     return len(_HASHTAG.findall(text))

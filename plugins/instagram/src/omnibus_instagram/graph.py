@@ -32,9 +32,10 @@ from omnibus import (
     Response,
 )  # fmt: skip
 from omnibus_instagram.api import Api
-from omnibus_instagram.channel import Direct, DirectContent, PostContent, Posts
+from omnibus_instagram.direct import Direct, DirectContent
 from omnibus_instagram.hooks import reports, signature
 from omnibus_instagram.letters import Letters
+from omnibus_instagram.post import PostContent, Posts
 from omnibus_instagram.publish import Press
 from omnibus_instagram.shelf import FOLDER, Shelf, served_at
 from omnibus_instagram.tokens import Token

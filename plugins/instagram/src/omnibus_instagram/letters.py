@@ -15,7 +15,7 @@ from typing import Any
 
 from omnibus import Absent, Attempt, Keep, Media, Receipt, Refused, TryLater, Unknown
 from omnibus_instagram.api import Api
-from omnibus_instagram.channel import DirectContent
+from omnibus_instagram.direct import DirectContent
 from omnibus_instagram.notes import Notes, ident, rows, when
 from omnibus_instagram.thread import COMMENT, HUMAN, WINDOW
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from omnibus import Message, MessageError
+from omnibus import ChannelSettings, Message, MessageError
 
 Kind = Literal["image", "story", "carousel", "reel"]
 
@@ -76,3 +76,19 @@ def options(message: Message) -> Options:
         key = ".".join(str(each) for each in first["loc"])
         fix = f"known keys: {', '.join(sorted(Options.model_fields))}"
         raise MessageError(f"`{key}`: {first['msg']}", where=where, fix=fix) from None
+
+
+class InstagramSettings(ChannelSettings):
+    """Hold what the channels themselves take from ``[channels.instagram]``.
+
+    Args:
+        private_replies: a service message may answer a comment privately when the window is closed (once, in 7 days).
+        human_agent: Meta granted the human-agent permission: what a person wrote may go out for 7 days.
+        media_folder: what the bus's server serves at ``/instagram/media``; the provider writes there.
+        disclosure: opens an automated chat where law asks for it, e.g. ``You are talking to Acme's assistant.``
+    """
+
+    private_replies: bool = False
+    human_agent: bool = False
+    media_folder: str = "instagram-media"
+    disclosure: str = Field(default="", max_length=200)

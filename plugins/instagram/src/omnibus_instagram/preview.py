@@ -22,7 +22,9 @@ def post(handle: str, pictures: list[str], caption: str, card: Card | None) -> b
 def story(handle: str, pictures: list[str], card: Card | None) -> bytes:
     """Draw a story, upright."""
     height = WIDTH * 16 // 9
-    shown = _card(card, 0, 0, WIDTH, height) if card else _photo(pictures, 0, height)
+    top = height * 45 // 100 if card and pictures else 0
+    shown = _card(card, 0, top, WIDTH, height - top) if card else _photo(pictures, 0, height)
+    shown += _photo(pictures, 0, top) if top else ""
     head = f'<text x="16" y="32" font-weight="bold" font-size="16" fill="#ffffff">{escape(handle)}</text>'
     return _svg(WIDTH, height, "#000000", shown + head)
 

@@ -16,8 +16,9 @@ from typing import Any
 from omnibus import Absent, Attempt, Keep, OmnibusError, Receipt, Refused, TryLater, Unknown
 from omnibus_instagram.answers import failed
 from omnibus_instagram.api import Api
-from omnibus_instagram.channel import PostContent, video
+from omnibus_instagram.media import video
 from omnibus_instagram.notes import Notes, ident, rows, when
+from omnibus_instagram.post import PostContent
 
 Address = Callable[[PostContent, int], Awaitable[str]]  # the public URL of the n-th picture
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from PIL import Image
 
 from omnibus import Desk, InputError, Media, NotFound, Refused, Request, Response
-from omnibus_instagram.channel import PostContent, video
+from omnibus_instagram.media import video
 from omnibus_instagram.picture import draw, fit, ratio
+from omnibus_instagram.post import PostContent
 
 FOLDER = "instagram-media"  # below the working directory, when none is configured
 PIECE = 256 * 1024  # bytes of a file that are read at a time
