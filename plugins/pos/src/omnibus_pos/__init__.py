@@ -11,6 +11,7 @@ from omnibus_pos.channel import CardContent, Pos
 from omnibus_pos.counter import endpoints
 from omnibus_pos.display import Display, DisplayContent
 from omnibus_pos.loyalty import Loyalty
+from omnibus_pos.passes import Passes
 from omnibus_pos.pole import Pole
 from omnibus_pos.printer import Escpos
 from omnibus_pos.receipt import PaperReceipt, ReceiptContent
@@ -20,7 +21,7 @@ from omnibus_pos.square import Square
 from omnibus_pos.stripe import StripeReader
 
 __all__ = [
-    "CardContent", "Display", "DisplayContent", "Escpos", "Loyalty", "PaperReceipt", "Pole", "Pos", "ReceiptContent", "Shopify", "Square", "StripeReader", "TillCard", "TillCards", "TillScreen",
+    "CardContent", "Display", "DisplayContent", "Escpos", "Loyalty", "PaperReceipt", "Passes", "Pole", "Pos", "ReceiptContent", "Shopify", "Square", "StripeReader", "TillCard", "TillCards", "TillScreen",
     "omnibus_register", "omnibus_sandbox",
 ]  # fmt: skip
 

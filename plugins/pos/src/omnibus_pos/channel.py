@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from omnibus import (
     Capabilities,
@@ -27,6 +27,7 @@ from omnibus import (
 )
 from omnibus_pos.choose import chosen, joined, line
 from omnibus_pos.paper import clean
+from omnibus_pos.passes import seed_of
 from omnibus_pos.picture import card_picture
 
 MAX_LENGTH = 600  # characters that a clerk reads in a glance
@@ -89,11 +90,20 @@ class PosSettings(ChannelSettings):
     Args:
         terminals: name of a till → its key (Bearer token).
         guesses: failed look-ups, hand-overs and codes that a terminal may make within *guess_window* seconds.
+        pass_key: 32 random bytes, hex or base64, that sign passes which tills read offline.
     """
 
     terminals: dict[str, SecretStr] = Field(default_factory=dict)
     guesses: int = Field(default=20, ge=1)
     guess_window: int = Field(default=300, ge=1)
+    pass_key: SecretStr | None = None
+
+    @field_validator("pass_key")
+    @classmethod
+    def _long_enough(cls, told: SecretStr | None) -> SecretStr | None:
+        if told is not None:
+            seed_of(told.get_secret_value())
+        return told
 
 
 class Pos(Channel):

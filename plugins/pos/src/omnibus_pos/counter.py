@@ -6,7 +6,8 @@ POST /pos/handover        ``{"token"}`` (scanned, or the short code typed) → c
 GET  /pos/card/{customer} → card; ``?confirmed=yes`` shows the whole name
 POST /pos/dismiss         ``{"customer", "delivery"}`` → the card is off the screen
 POST /pos/redeem          ``{"code", "basket", "customer"?}`` → who won
-POST /pos/sale            see ``sales.py``; also ``/pos/return`` and ``/pos/visit``
+POST /pos/sale            see ``sales.py``; also ``/pos/return``, ``/pos/exchange``, ``/pos/visit``
+GET  /pos/key             see ``offline.py``; also ``/pos/pass`` and ``/pos/late``
 GET  /pos/                the clerk's page
 ========================  =======================================================================
 
@@ -22,8 +23,9 @@ from pydantic import AliasChoices, Field
 from omnibus import Customer, Endpoint, InputError, NotFound
 from omnibus_pos.call import Call, Guesses, Told, endpoint
 from omnibus_pos.clerk import card_of, show
+from omnibus_pos.offline import hand_out, key, late
 from omnibus_pos.page import pages
-from omnibus_pos.sales import give_back, redemption, sale, visit
+from omnibus_pos.sales import exchange, give_back, redemption, sale, visit
 
 KINDS = ("phone", "email", "code", "loyalty")
 
@@ -55,7 +57,8 @@ def endpoints() -> tuple[Endpoint, ...]:
     calls = (
         ("GET", "/customer", look_up), ("POST", "/handover", take_over), ("GET", "/card/{customer}", look_at),
         ("POST", "/dismiss", dismiss), ("POST", "/redeem", redeem), ("POST", "/sale", sale),
-        ("POST", "/return", give_back), ("POST", "/visit", visit),
+        ("POST", "/return", give_back), ("POST", "/visit", visit), ("POST", "/exchange", exchange), ("GET", "/key", key), ("POST", "/pass", hand_out),
+        ("POST", "/late", late),
     )  # fmt: skip
     return (*(endpoint(method, path, act, guesses) for method, path, act in calls), *pages())
 
@@ -67,6 +70,8 @@ async def look_up(call: Call) -> dict[str, Any]:
         raise InputError("name exactly one of phone, email, code, loyalty", where="query", fix="?phone=%2B44…")
     call.guess()
     ((kind, value),) = asked.items()
+    if kind == "code" and await call.desk.find(kind, value) is None:
+        return await _claimed(call, value)
     found = await _found(call, kind, value)
     return await show(call, found.id, confirmed=False)
 
@@ -87,8 +92,12 @@ async def take_over(call: Call) -> dict[str, Any]:
     """Take what a customer carries over from the web shop; who holds the code is confirmed by it."""
     told = call.told(Claim)
     call.guess()
+    return await _claimed(call, told.token)
+
+
+async def _claimed(call: Call, token: str) -> dict[str, Any]:
     try:
-        customer = await call.desk.claim_handover(told.token, source=call.source)
+        customer = await call.desk.claim_handover(token, source=call.source)
     except NotFound:
         call.missed()
         raise

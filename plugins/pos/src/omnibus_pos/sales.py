@@ -7,6 +7,7 @@ basket wins each.
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
@@ -56,6 +57,13 @@ class GivenBack(Told):
     lines: tuple[SoldLine, ...] = Field(default=(), max_length=500)
 
 
+class Exchange(Told):
+    """Hold a return and the basket that is given for it; codes are not redeemed on an exchange."""
+
+    back: GivenBack = Field(alias="return")
+    sale: Sale
+
+
 class Visit(Told):
     """Say that somebody came to the till or left; *visit* is the till's own id of it."""
 
@@ -76,7 +84,7 @@ async def redemption(call: Call, code: str, basket: str, customer: str) -> dict[
 
 
 async def sale(call: Call) -> dict[str, Any]:
-    """Note a paid basket as an order.
+    """Redeem the codes of a paid basket, then note it as an order.
 
     Raises:
         NotFound: no such customer.
@@ -85,22 +93,31 @@ async def sale(call: Call) -> dict[str, Any]:
     told = call.told(Sale)
     if told.codes:
         call.guess()
-    known = await call.desk.context(told.customer) if told.customer else None
-    repeated = _sold_before(known, told)
+    _sold_before(await call.desk.context(told.customer) if told.customer else None, told)
     codes = [await redemption(call, code, told.basket, told.customer) for code in dict.fromkeys(told.codes)]
-    total = sum((line.price * line.quantity for line in told.lines), Decimal()).quantize(CENT, ROUND_HALF_UP)
-    discount = discounted(total, [each["percent"] for each in codes if each["won"]])
-    due = total - discount
+    return await sell(call, told, codes)
+
+
+async def sell(call: Call, told: Sale, codes: list[dict[str, Any]], at: datetime | None = None) -> dict[str, Any]:
+    """Note a basket as an order, whatever became of its codes.
+
+    Args:
+        codes: redemption answers; a code with a percentage lowers what is due.
+        at: when it was sold; now by default.
+    """
     who = told.customer or next((each["customer"] for each in codes if each["won"] and each["customer"]), "")
+    repeated = _sold_before(await call.desk.context(who) if who else None, told)
+    total = _worth(told.lines)
+    discount = discounted(total, [each["percent"] for each in codes])
+    due = total - discount
     answer = {
         "basket": told.basket, "customer": who, "currency": told.currency, "total": f"{total:.2f}",
         "discount": f"{discount:.2f}", "due": f"{due:.2f}", "paid": f"{told.paid if told.paid is not None else due:.2f}",
         "codes": codes, "order": told.basket if who else None, "repeated": repeated,
     }  # fmt: skip
     if who and not repeated:
-        repeated = not await call.desk.track(
-            who, "order.placed", _order(told, answer), id=told.basket, source=call.source
-        )
+        order = _order(told, answer)
+        repeated = not await call.desk.track(who, "order.placed", order, id=told.basket, at=at, source=call.source)
     return {**answer, "repeated": repeated}
 
 
@@ -150,7 +167,10 @@ async def give_back(call: Call) -> dict[str, Any]:
         NotFound: no such customer.
         InputError: lines that the order did not have.
     """
-    told = call.told(GivenBack)
+    return await _give_back(call, call.told(GivenBack))
+
+
+async def _give_back(call: Call, told: GivenBack, exchange: str = "") -> dict[str, Any]:
     orders = (await call.desk.context(told.customer))[Orders].recent
     order = next((each for each in orders if each.id == told.order), None)
     sold = {line.sku for line in order.lines} if order is not None else None
@@ -158,8 +178,29 @@ async def give_back(call: Call) -> dict[str, Any]:
         if sold is not None and line.sku not in sold:
             raise InputError("the order has no such line", where=f"lines.{place}.sku", fix="name a sku of the order")
     data = {"id": told.order, "return": told.id, "place": "till", "lines": _lines(told.lines)}
+    if exchange:
+        data["exchange"] = exchange
     new = await call.desk.track(told.customer, "order.returned", data, id=told.id, source=call.source)
     return {"return": told.id, "order": told.order, "customer": told.customer, "repeated": not new}
+
+
+def _worth(lines: tuple[SoldLine, ...]) -> Decimal:
+    return sum((line.price * line.quantity for line in lines), Decimal()).quantize(CENT, ROUND_HALF_UP)
+
+
+async def exchange(call: Call) -> dict[str, Any]:
+    """Take goods back and give others for them: a return and an order, each once, that name each other.
+
+    Raises:
+        NotFound: no such customer.
+        InputError: lines that the order did not have.
+        Conflict: the new basket was sold with other lines.
+    """
+    told = call.told(Exchange)
+    _sold_before(await call.desk.context(told.back.customer), told.sale)
+    back = await _give_back(call, told.back, exchange=told.sale.basket)
+    sold = await sell(call, told.sale.model_copy(update={"customer": told.back.customer}), [])
+    return {"back": back, "sold": sold, "difference": f"{Decimal(sold['due']) - _worth(told.back.lines):.2f}"}
 
 
 async def visit(call: Call) -> dict[str, Any]:

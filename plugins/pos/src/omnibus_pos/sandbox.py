@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import secrets
 import socket
@@ -206,7 +207,9 @@ class TillSandbox(Sandbox):
 
     async def start(self) -> Mapping[str, Mapping[str, Any]]:
         """Make or read the terminals' keys; tills call, nobody calls them."""
-        return {"pos": {"provider": "till", "terminals": {name: self._key(name) for name in ("till-1", "till-2")}}}
+        terminals = {name: self._key(name) for name in ("till-1", "till-2")}
+        seed = hashlib.sha256(self._key("pass").encode()).hexdigest()
+        return {"pos": {"provider": "till", "terminals": terminals, "pass_key": seed}}
 
     async def stop(self) -> None:
         """Do nothing: there is no listener."""

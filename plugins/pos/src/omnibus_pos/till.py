@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from omnibus.testing import Entry, World
+from omnibus_pos.passes import Pass, read
 
 
 class TillRefusal(Exception):
@@ -23,7 +25,7 @@ class Till:
 
     def __init__(self, world: World, terminal: str, key: str) -> None:
         self.world, self.terminal = world, terminal
-        self._key = key
+        self._key, self._public = key, ""
 
     async def find(self, **identity: str) -> dict[str, Any]:
         """Look a customer up: ``find(phone="+44…")``, or by email, code or loyalty; gives the card."""
@@ -69,6 +71,41 @@ class Till:
         """Take goods back; without *lines* the whole order."""
         told = {"return": id, "order": order, "customer": customer, "lines": [dict(line) for line in lines]}
         return await self.call("POST", "/return", told)
+
+    async def exchange(
+        self, id: str, order: str, customer: str, back: Sequence[Mapping[str, Any]], basket: str,
+        lines: Sequence[Mapping[str, Any]], currency: str,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Take *back* and give *lines* for it; ``difference`` is what is still to pay."""
+        given = {"return": id, "order": order, "customer": customer, "lines": [dict(line) for line in back]}
+        sale = {"basket": basket, "currency": currency, "lines": [dict(line) for line in lines]}
+        return await self.call("POST", "/exchange", {"return": given, "sale": sale})
+
+    async def learn_key(self) -> str:
+        """Keep the public key, so that `read_offline` needs no network."""
+        self._public = str((await self.call("GET", "/key"))["key"])
+        return self._public
+
+    def read_offline(self, token: str) -> Pass:
+        """Read a pass with the key that was learnt.
+
+        Raises:
+            Forged: changed, expired, or of another key.
+        """
+        return read(token, self._public, self.world.now())
+
+    async def tell_late(
+        self, token: str, basket: str, at: datetime, lines: Sequence[Mapping[str, Any]], currency: str
+    ) -> dict[str, Any]:
+        """Tell a sale that was made offline; ``won`` and ``winner`` say whose code it was."""
+        told = {
+            "pass": token,
+            "basket": basket,
+            "at": at.isoformat(),
+            "currency": currency,
+            "lines": [dict(x) for x in lines],
+        }
+        return await self.call("POST", "/late", told)
 
     async def visit(self, customer: str, visit: str, state: str = "started") -> dict[str, Any]:
         """Tell that a customer came (``started``) or left (``ended``)."""
