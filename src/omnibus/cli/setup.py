@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -37,7 +38,7 @@ class Setup:
 
         return load(self.config)
 
-    def run(self, act: Callable[[Bus], Awaitable[T]], *, strict: bool = True) -> T:
+    def run(self, act: Callable[[Bus], Awaitable[T]], *, strict: bool = False) -> T:
         """Open the bus, do one thing with it, close it.
 
         Args:
@@ -47,11 +48,11 @@ class Setup:
 
         bus = build(self.settings(), strict=strict)
 
-        async def opened() -> T:
-            async with bus:
+        async def whole() -> T:
+            async with opened(bus):
                 return await act(bus)
 
-        return asyncio.run(opened())
+        return asyncio.run(whole())
 
     def commands(self) -> dict[str, click.Command]:
         """Give the commands that the enabled plugins bring; none without a readable configuration."""
@@ -64,5 +65,28 @@ class Setup:
         try:
             registry = load_plugins(self.settings()).registry
         except InputError:
-            return {}  # the command that needs it says so
+            return {}  # `omnibus config check` says what is wrong with it
         return {each.name: each for each in registry.commands if each.name}
+
+
+@asynccontextmanager
+async def opened(bus: Bus) -> AsyncIterator[Bus]:
+    """Open a bus and close it.
+
+    Raises:
+        StoreFull: its store cannot be opened.
+    """
+    import apsw
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from omnibus.errors import StoreFull
+
+    try:
+        await bus.open()
+    except (SQLAlchemyError, apsw.Error, OSError) as error:
+        cause = getattr(error, "orig", None) or error
+        raise StoreFull(f"the store cannot be opened: {cause}") from None
+    try:
+        yield bus
+    finally:
+        await bus.aclose()

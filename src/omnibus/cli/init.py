@@ -1,0 +1,35 @@
+"""`omnibus init`: a shop to begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+NEXT = """
+Next:
+  omnibus demo                     see it turn, without any account
+  {cd}omnibus doctor               says what is still missing: secrets, accounts, a public address
+  {cd}omnibus channels             shows the channels, and the lines that enable more
+  {cd}omnibus customers add --email ada@example.com --name Ada --consent email
+  {cd}omnibus preview welcome email:ada@example.com
+Delete the [channels.…] tables you have no account for: the others go on without them.
+Keep omnibus.key safe and out of version control: codes, links and hand-overs are derived from it."""
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
+def init(folder: Path) -> None:
+    """Write the example shop into a folder, with a master key.
+
+    Files that are there already stay as they are. Example: omnibus init shop
+    """
+    from omnibus.cli.starter import write_starter
+
+    folder.mkdir(parents=True, exist_ok=True)
+    written = write_starter(folder)
+    for path in written:
+        click.echo(f"wrote {path}")
+    if not written:
+        click.echo("nothing to write: it is all there")
+    click.echo(NEXT.format(cd=f"cd {folder} && " if folder != Path() else ""))

@@ -1,0 +1,89 @@
+"""The channels of a configuration, each tried on its own; and the lines of TOML that enable another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import SecretStr
+
+from omnibus.errors import ConfigError
+from omnibus.plugins import Plugins, Registry, installed, served
+from omnibus.provider import Provider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from omnibus.channel import Channel
+    from omnibus.outbound.resolve import Line
+    from omnibus.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """Hold one channel of the configuration: its lines by audience, or why it cannot be used."""
+
+    name: str
+    lines: dict[tuple[str, str], Line]
+    error: str = ""
+
+
+def try_lines(settings: Settings, plugins: Plugins, now: Callable[[], datetime]) -> Iterator[Tried]:
+    """Make each configured channel on its own; one that is wrong stops no other."""
+    from omnibus.build import make_lines
+
+    for name in settings.channels:
+        alone = settings.model_copy(update={"channels": {name: settings.channels[name]}})
+        try:
+            yield Tried(name, make_lines(alone, plugins, now))
+        except ConfigError as error:
+            yield Tried(name, {}, str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Hold an installed channel that is not enabled, and the TOML that enables it."""
+
+    name: str
+    kinds: tuple[type[Channel], ...]
+    toml: str
+
+
+def idle(settings: Settings | None) -> Iterator[Idle]:
+    """List the installed channels that no table enables; a plugin that cannot be loaded is left to `omnibus plugins`."""
+    enabled = settings.channels if settings else {}
+    plugins = Plugins()
+    plugins.load({each.name for each in installed()})
+    registry = plugins.registry
+    for name in sorted({channel for channel, _ in registry.channels} - set(enabled)):
+        kinds = tuple(kind for (channel, _), kind in registry.channels.items() if channel == name)
+        yield Idle(name, kinds, toml(name, kinds, registry))
+
+
+def toml(name: str, kinds: tuple[type[Channel], ...], registry: Registry) -> str:
+    """Write the table that enables a channel with its first provider: what must be told, secrets as ``env:``."""
+    provider = next((each for each in registry.providers.values() if name in served(each)), None)
+    lines = [f"[channels.{name}]"]
+    if provider is not None:
+        lines.append(f'provider = "{provider.scheme}"')
+    for shape in ([provider] if provider else []) + list(kinds):
+        for key, field in shape.Settings.model_fields.items():
+            told = f"{field.alias or key} = {_value(name, key, field.annotation)}"
+            if field.is_required() and told not in lines:
+                lines.append(told)
+    return "\n".join(lines)
+
+
+def _value(channel: str, key: str, annotation: Any) -> str:
+    if annotation is SecretStr or SecretStr in get_args(annotation):
+        return f'"env:{channel}_{key}"'.upper().replace('"ENV:', '"env:')
+    if annotation is int or annotation is float:
+        return "0"
+    return '"…"'
+
+
+def takes_webhooks(provider: Provider) -> bool:
+    """Tell whether a provider reports by webhooks."""
+    return type(provider).verify is not Provider.verify

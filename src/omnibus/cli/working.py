@@ -1,0 +1,122 @@
+"""`omnibus work` and `serve`: processes that run until they are told to stop, and then end cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from omnibus.cli.logs import configure
+from omnibus.cli.setup import Setup
+from omnibus.errors import InputError
+
+if TYPE_CHECKING:
+    from omnibus.bus import Bus
+
+
+@click.command()
+@click.option("--drain", is_flag=True, help="End when nothing is due now.")
+@click.pass_obj
+def work(setup: Setup, *, drain: bool) -> None:
+    """Work on what is due until stopped: hand over, move journeys, rescue what a dead worker held.
+
+    Ctrl-C ends it when what is in flight is finished. Example: omnibus work
+    """
+    configure()
+
+    async def draining(bus: Bus) -> None:
+        await bus.parts.store.take_work()
+        await bus.parts.store.rescue(bus.now(), everything=True)
+        await bus.drain()
+        await _say("drained", bus)
+
+    async def working(bus: Bus) -> None:
+        await until_stopped(bus, bus.work)
+
+    setup.run(draining if drain else working, strict=True)
+
+
+@click.command()
+@click.option("--host", help="Where to listen; [server] host if not given.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="The port; [server] port if not given, 0 for a free one.")
+@click.option("--work", "working", is_flag=True, help="Work on what is due in this process, too.")
+@click.pass_obj
+def serve(setup: Setup, host: str | None, port: int | None, *, working: bool) -> None:
+    """Serve webhooks, the web stream and the till API until stopped; Ctrl-C ends it cleanly.
+
+    Example: omnibus serve --port 8000 --work
+    """
+    try:
+        from omnibus.server.serving import serving
+    except ModuleNotFoundError as error:
+        what = f"the server needs {error.name}"
+        raise InputError(what, where="serve", fix="`pip install 'omnibus-bus[server]'`") from None
+
+    server = setup.settings().server
+    listener = listen(server.host if host is None else host, server.port if port is None else port)
+    configure()
+
+    async def running(bus: Bus) -> None:
+        async def whole(stop: asyncio.Event) -> None:
+            async with serving(bus, listener) as url:
+                _log().info("serving", url=url)
+                await (bus.work(stop) if working else stop.wait())
+
+        await until_stopped(bus, whole)
+
+    with listener:
+        setup.run(running, strict=True)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Listen before anything else is opened.
+
+    Raises:
+        InputError: the address is taken or is none of this machine.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise InputError(
+            f"cannot listen: {reason}", where=f"{host}:{port}", fix="give another --host or --port"
+        ) from None
+
+
+async def until_stopped(bus: Bus, act: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run *act* until SIGINT or SIGTERM; a second one ends at once."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def stopping() -> None:
+        stop.set()
+        bus.parts.bell.ring()
+        for each in signals:
+            loop.remove_signal_handler(each)
+
+    for each in signals:
+        loop.add_signal_handler(each, stopping)
+    _log().info("started", pid=os.getpid())
+    try:
+        await act(stop)
+    finally:
+        for each in signals:
+            loop.remove_signal_handler(each)
+    await _say("stopped", bus)
+
+
+async def _say(what: str, bus: Bus) -> None:
+    counts = await bus.audit()
+    _log().info(what, accepted=counts["accepted"], final=counts["final"], waiting=counts["waiting"])
+
+
+def _log() -> Any:
+    import structlog
+
+    return structlog.get_logger()
