@@ -94,6 +94,8 @@ def test_the_layout_inlines_keeps_dark_mode_and_is_used_as_it_is() -> None:
     assert "@media (prefers-color-scheme: dark)" in content.html
     assert 'name="color-scheme"' in content.html
     assert "<link" not in content.html
+    assert content.html.index("charset") < 200
+    assert content.html.index("</title>") < content.html.index("<style>") < content.html.index("</head>")
     assert "@@" not in content.html
     paragraph = next(attrs for tag, attrs in page(content.html).tags if tag == "p")
     assert "margin: 0 0 16px" in paragraph["style"]

@@ -298,9 +298,9 @@ async def test_clear_text_behind_starttls_is_an_attack(scripted, keep) -> None:
 
 
 async def test_implicit_tls(world, table, clock, keep, tmp_path) -> None:
-    folder = world.folder / "email"
+    folder = world.folder
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(folder / "server.pem", folder / "server.key")
+    tls.load_cert_chain(folder / "smtp.pem", folder / "smtp.key")
     script = Script()
     server = await asyncio.start_server(script, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]

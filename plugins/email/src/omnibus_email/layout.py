@@ -28,6 +28,7 @@ PICTURES = frozenset({"image/png", "image/jpeg", "image/gif"})  # what mail clie
 MAX_PICTURE = 1_000_000  # bytes; larger ones belong on a web server
 MAX_FILE = 5_000_000  # bytes; base64 makes 7 MB of it, and many mailboxes take 10 MB in all
 
+_AT_RULES = re.compile(r"<head>(<style>.*?</style>)(.*?)</head>", re.DOTALL)
 _SLOT = re.compile(r"@@(\w+)@@")
 _STYLED = re.compile(r"<(\w+)(?: [^>]*?)?style=\"([^\"]*)\"")
 
@@ -86,7 +87,8 @@ def _source() -> str:
 def _inlined(html: str) -> str:
     inliner = CSSInliner(keep_style_tags=False, keep_at_rules=True, load_remote_stylesheets=False)
     made: str = inliner.inline(html)
-    return made
+    # what cannot be inlined comes out first; readers want the charset within the first kilobyte
+    return _AT_RULES.sub(r"<head>\2\1</head>", made, count=1)
 
 
 def _template(html: str) -> str:

@@ -78,9 +78,8 @@ class SmtpSandbox(Sandbox):
 
     async def start(self) -> Mapping[str, Mapping[str, Any]]:
         """Listen on a free loopback port with a certificate made for this run."""
-        folder = self.world.folder / "email"
-        folder.mkdir(parents=True, exist_ok=True)
-        cert, key = mails.certificate(folder)
+        (self.world.folder / "email").mkdir(parents=True, exist_ok=True)
+        cert, key = mails.certificate(self.world.folder)
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(cert, key)
         self._server = await asyncio.get_running_loop().create_server(lambda: self._session(tls), "127.0.0.1", 0)
