@@ -247,6 +247,8 @@ def test_no_secret_is_shown():
     graph = Graph(settings, now=lambda: None)
     assert str(graph) == repr(graph) == "graph://178/v26.0"
     assert settings.url == "https://graph.facebook.com/v26.0"
+    assert Graph.Settings(user="1", password="x", host="proxy", port="8443").url == "https://proxy:8443/v26.0"
+    assert Graph.Settings(user="1", password="x").url == "https://graph.instagram.com/v26.0"
     assert settings.token == "t0k3n"
     assert not {"t0k3n", "s3cr3t"} & set(repr(settings).split("'"))
     with pytest.raises(ValueError, match="needed") as caught:

@@ -60,6 +60,7 @@ class GraphSettings(ProviderSettings):
     user: str = ""
     password: SecretStr = SecretStr("")
     host: str = ""
+    port: str = Field(default="", pattern=r"^\d*$")
     user_id: str = Field(default="", pattern=r"^\d*$")
     access_token: SecretStr = SecretStr("")
     app_secret: SecretStr = SecretStr("")
@@ -93,7 +94,7 @@ class GraphSettings(ProviderSettings):
     @property
     def url(self) -> str:
         """Give the base of all calls, version included."""
-        base = self.base_url or f"https://{self.host or 'graph.instagram.com'}"
+        base = self.base_url or f"https://{self.host or 'graph.instagram.com'}{self.port and ':' + self.port}"
         return f"{base.rstrip('/')}/{self.api_version}"
 
 
