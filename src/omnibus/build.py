@@ -31,7 +31,8 @@ from omnibus.outbound.resolve import Line
 from omnibus.outbound.road import Promised, Road
 from omnibus.plugins import Plugins, Registry
 from omnibus.policies import BUILT_IN as POLICIES
-from omnibus.policies import Budget, QuietHours, Safety
+from omnibus.policies import Budget, OfferAlive, QuietHours, Safety
+from omnibus.policies.offer import alive
 from omnibus.policy import Policy
 from omnibus.provider import Provider, read_dsn
 from omnibus.settings import Settings, describe_channel_errors, load, suggest
@@ -156,6 +157,8 @@ def make_policies(settings: Settings, registry: Registry) -> list[Policy]:
             continue
         if kind is Safety:
             made.append(Safety(settings.safety.only_to))
+        elif kind is OfferAlive:
+            made.append(OfferAlive(settings.offers))
         elif kind is QuietHours:
             if policy.quiet_hours is not None:
                 made.append(QuietHours(policy.quiet_hours.begin, policy.quiet_hours.end))
@@ -300,6 +303,8 @@ def _picker(messages: Messages) -> Callable[[Delivery, str], Message]:
 
 def _promising(promises: Promises) -> Callable[[str, Context, str, str, datetime], Promised | None]:
     def promise(name: str, context: Context, locale: str, zone: str, now: datetime) -> Promised | None:
+        if not alive(promises.offer(name), context, now):
+            return None
         terms, row, event = promises.promise(name, context, locale, zone, now)
         return Promised(terms, row, event)
 

@@ -13,11 +13,12 @@ from omnibus.model.event import Event
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """Hold one offer that became theirs."""
+    """Hold one offer that became theirs; *number* counts its renewals."""
 
     at: datetime
     expires: datetime | None = None
     redeemed: datetime | None = None
+    number: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,14 @@ class Offers(Facet):
     held: Mapping[str, Issued] = field(default_factory=dict)
 
     def after(self, event: Event) -> Self:
-        """Note an issue (the first one counts) or a redemption; event data: ``{"offer", "expires"?}``."""
+        """Note an issue (the first one of a number counts) or a redemption; event data: ``{"offer", "number"?, "expires"?}``."""
         offer = str(event.data.get("offer", ""))
         known = self.held.get(offer)
         if event.type == "code.issued":
-            if known is not None:
+            number, ends = int(event.data.get("number", 1)), event.data.get("expires")
+            if known is not None and known.number >= number:
                 return self
-            ends = event.data.get("expires")
-            known = Issued(event.time, datetime.fromisoformat(ends) if ends else None)
+            known = Issued(event.time, datetime.fromisoformat(ends) if ends else None, number=number)
         else:
             known = replace(known or Issued(event.time), redeemed=event.time)
         return replace(self, held={**self.held, offer: known})

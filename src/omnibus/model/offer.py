@@ -19,6 +19,7 @@ class Offer:
         valid: how long a personal code lives after it was issued.
         ends: the last moment for everybody, aware; None for no end.
         limit: how often a shared code may be redeemed in all; None for no limit.
+        renew: how long after its issue an unused, expired personal code may be followed by a new one; None: never.
     """
 
     name: str
@@ -29,6 +30,11 @@ class Offer:
     valid: timedelta | None = None
     ends: datetime | None = None
     limit: int | None = None
+    renew: timedelta | None = None
+
+    def renewable(self, issued: datetime, now: datetime) -> bool:
+        """Tell whether a personal code issued at *issued*, now over, may be followed by a new one."""
+        return self.renew is not None and now >= issued + self.renew and (self.ends is None or now < self.ends)
 
     def expires(self, issued: datetime) -> datetime | None:
         """Tell when a code issued at *issued* ends: the sooner of *ends* and *valid*."""

@@ -11,9 +11,10 @@ DIGITS = 13  # × log2(30) = 63.8 bits
 SHORT = 8  # typed hand-over codes: short-lived, tries are limited
 
 
-def personal(key: bytes, offer: str, customer: str) -> str:
-    """Derive a customer's code of an offer: 13 characters (63 bits) and a check character, in groups."""
-    return grouped(token(key, f"code\0{offer}\0{customer}", DIGITS))
+def personal(key: bytes, offer: str, customer: str, number: int = 1) -> str:
+    """Derive a customer's code of an offer: 13 characters (63 bits) and a check character, in groups; *number* counts renewals."""
+    what = f"code\0{offer}\0{customer}" if number == 1 else f"code\0{offer}\0{customer}\0{number}"
+    return grouped(token(key, what, DIGITS))
 
 
 def token(key: bytes, what: str, digits: int) -> str:

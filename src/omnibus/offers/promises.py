@@ -60,13 +60,16 @@ class Promises:
             row = CodeRow(hashed(self._key, code), name, "")
             return self.wording(offer, code, offer.ends, locale, self._zone), row, None  # one deadline for everybody
         issued = context[Offers].held.get(name)
+        number = issued.number if issued else 0
+        if issued is None or (not _alive(issued, now) and issued.redeemed is None and offer.renewable(issued.at, now)):
+            issued, number = None, number + 1
         expires = issued.expires if issued else offer.expires(now)
-        code = personal(self._key, name, customer.id)
+        code = personal(self._key, name, customer.id, number)
         row = CodeRow(hashed(self._key, code), name, customer.id)
         event = None
         if issued is None:
-            data = {"offer": name, **({"expires": expires.isoformat()} if expires else {})}
-            event = Event(f"code:{name}:{customer.id}", SOURCE, "code.issued", now, customer.id, data)
+            data = {"offer": name, "number": number, **({"expires": expires.isoformat()} if expires else {})}
+            event = Event(f"code:{name}:{customer.id}:{number}", SOURCE, "code.issued", now, customer.id, data)
         return self.wording(offer, code, expires, locale, zone), row, event
 
     async def issue(self, name: str, customer: str) -> Terms:
@@ -123,7 +126,11 @@ class Promises:
                 raise NotFound(f"no customer {customer}", fix="`omnibus customers` lists them")
             customer = loaded.customer.id
             issued = self.timeline.context(loaded)[Offers].held.get(offer.name)
-            ends = issued.expires if issued and single else offer.ends
+            if single:
+                ends = issued.expires if issued else offer.ends
+                mine = personal(self._key, offer.name, customer, issued.number if issued else 1)
+                if hashed(self._key, mine) != row.hash and row.customer == customer:
+                    return Redemption(False, offer.name, "", "expired", customer=customer)  # a later one took its place
             data = {"offer": offer.name, "basket": basket}
             event = Event(f"redeemed:{row.hash}:{basket}", source, "code.redeemed", now, customer, data)
             if not await self.store.known([(source, event.id)]):

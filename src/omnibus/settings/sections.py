@@ -205,6 +205,7 @@ class OfferTable(Section):
     valid: Duration | None = None
     ends: datetime | None = None
     limit: int | None = Field(default=None, ge=1)
+    renew: Duration | None = None
 
     @field_validator("ends", mode="before")
     @classmethod
@@ -234,7 +235,7 @@ class OfferTable(Section):
         """Make the noun."""
         return Offer(
             name, kind=self.kind, percent=self.percent, label=self.label, code=self.code, valid=self.valid,
-            ends=self.ends, limit=self.limit,
+            ends=self.ends, limit=self.limit, renew=self.renew,
         )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def demo(
     """
     folder = (state or DEFAULT).absolute()
     if events is not None:
-        from omnibus.cli.demo.replay import replay  # noqa: PLC0415 - only needed here
+        from omnibus.cli.demo.replay import replay
 
         told = asyncio.run(replay(folder, events, mapping, resume=resume, own=state is None, off=off, quiet=as_json))
     else:
