@@ -22,10 +22,11 @@ ALIGN: Mapping[Align, bytes] = {"left": b"\x1ba\x00", "centre": b"\x1ba\x01", "r
 BOLD = (b"\x1bE\x00", b"\x1bE\x01")
 LEVEL = {"L": 48, "M": 49, "Q": 50, "H": 51}
 
-#: code page → its number in ``ESC t n`` on Epson printers and most clones; other models: write ``name:number``
+#: code page → its number in ``ESC t n`` on Epson's TM-T88V and most clones; others: name the model, or ``name:number``
 PAGES: Mapping[str, int] = {
-    "cp437": 0, "cp850": 2, "cp860": 3, "cp863": 4, "cp865": 5, "cp1252": 16, "cp866": 17, "cp852": 18, "cp858": 19,
-    "iso8859-15": 40,
+    "cp437": 0, "cp850": 2, "cp860": 3, "cp863": 4, "cp865": 5, "cp857": 13, "cp737": 14, "iso8859-7": 15, "cp1252": 16,
+    "cp866": 17, "cp852": 18, "cp858": 19, "cp775": 33, "cp855": 34, "cp861": 35, "cp862": 36, "cp869": 38,
+    "iso8859-2": 39, "iso8859-15": 40, "cp1250": 45, "cp1251": 46, "cp1253": 47, "cp1254": 48, "cp1257": 51,
 }  # fmt: skip
 
 #: near spellings of what is on no page of the printer

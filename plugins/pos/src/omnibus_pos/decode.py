@@ -16,15 +16,16 @@ from omnibus_pos.paper import Align, Cut, Feed, Logo, Piece, QrCode, Text
 
 #: ``ESC t n`` of an Epson TM-T88
 CODE_PAGES = {
-    0: "cp437", 2: "cp850", 3: "cp860", 4: "cp863", 5: "cp865", 16: "cp1252", 17: "cp866", 18: "cp852", 19: "cp858",
-    39: "iso8859-2", 40: "iso8859-15", 45: "cp1250", 46: "cp1251", 47: "cp1253", 48: "cp1254", 51: "cp1257",
+    0: "cp437", 2: "cp850", 3: "cp860", 4: "cp863", 5: "cp865", 13: "cp857", 14: "cp737", 15: "iso8859-7",
+    16: "cp1252", 17: "cp866", 18: "cp852", 19: "cp858", 33: "cp775", 34: "cp855", 35: "cp861", 36: "cp862",
+    38: "cp869", 39: "iso8859-2", 40: "iso8859-15", 45: "cp1250", 46: "cp1251", 47: "cp1253", 48: "cp1254", 51: "cp1257",
 }  # fmt: skip
 ALIGNS: tuple[Align, ...] = ("left", "centre", "right")
 LEVELS: dict[int, Literal["L", "M", "Q", "H"]] = {48: "L", 49: "M", 50: "Q", 51: "H"}
 #: commands with a fixed count of parameter bytes
 FIXED = {
     b"\x1b@": 0, b"\x1ba": 1, b"\x1bE": 1, b"\x1b-": 1, b"\x1bM": 1, b"\x1bd": 1, b"\x1bt": 1, b"\x1b2": 0, b"\x1b3": 1,
-    b"\x1d!": 1, b"\x1dB": 1, b"\x1c.": 0, b"\x1bp": 3, b"\x1da": 1, b"\x1dr": 1, b"\x10\x04": 1,
+    b"\x1d!": 1, b"\x1dB": 1, b"\x1c.": 0, b"\x1bp": 3, b"\x1da": 1, b"\x1dr": 1, b"\x1b!": 1, b"\x10\x04": 1,
 }  # fmt: skip
 
 
@@ -127,6 +128,8 @@ class Tape:
                 self._align = ALIGNS[command[2] % 48]
             case b"\x1bE":
                 self._bold = bool(command[2] & 1)
+            case b"\x1b!":
+                self._bold, self._size = bool(command[2] & 8), 2 if command[2] & 0x30 else 1
             case b"\x1d!":
                 self._size = (command[2] & 7) + 1
             case b"\x1bt":

@@ -9,13 +9,15 @@ Pages: Epson "ESC/POS Command Reference" (https://download4.epson.biz/sec_pubs/p
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from collections.abc import Mapping
+from typing import Annotated, Any, Self, cast
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from omnibus import Attempt, Content, Keep, Provider, ProviderSettings, Receipt, Refused, TryLater, Unknown
 from omnibus_pos.commands import PAGES, Ink, Page, job
 from omnibus_pos.line import NEAR_END, NO_PAPER, OFFLINE, PAPER, PRINTER, Line, connected, trouble
+from omnibus_pos.models import code_pages
 from omnibus_pos.receipt import PaperReceipt, ReceiptContent
 
 
@@ -27,6 +29,7 @@ class EscposSettings(ProviderSettings):
     """Take ``escpos://host:port?codepages=cp858,cp866:17``.
 
     Args:
+        model: as python-escpos names it, e.g. ``TM-T88V`` or ``POS-5890``; code pages then have its numbers.
         codepages: those the printer has, the preferred one first; ``name`` or ``name:number`` where it differs by model.
         connect_seconds, status_seconds: how long to wait for the connection and for a status byte.
         finish_seconds: how long a job may take until the printer answers again.
@@ -34,27 +37,34 @@ class EscposSettings(ProviderSettings):
 
     host: str
     port: int = Field(default=9100, ge=1, le=65535)
+    model: str = ""
     codepages: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ("cp858",)
     connect_seconds: float = Field(default=3.0, gt=0)
     status_seconds: float = Field(default=2.0, gt=0)
     finish_seconds: float = Field(default=12.0, gt=0)
 
-    @field_validator("codepages")
-    @classmethod
-    def _known(cls, told: tuple[str, ...]) -> tuple[str, ...]:
-        for each in told:
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        """Refuse a code page that we cannot spell in, or that the model has not."""
+        has = self._has()
+        for each in self.codepages:
             name, _, number = each.partition(":")
             if name not in PAGES or (number and not (number.isdecimal() and int(number) < 256)):
-                raise ValueError(f"write name or name:number, the name one of {', '.join(PAGES)}")
-        if not told:
-            raise ValueError("name at least one code page")
-        return told
+                raise ValueError(f"codepages: write name or name:number, the name one of {', '.join(PAGES)}")
+            if not number and name not in has:
+                raise ValueError(f"codepages: this model has {', '.join(has)}")
+        if not self.codepages:
+            raise ValueError("codepages: name at least one")
+        return self
+
+    def _has(self) -> Mapping[str, int]:
+        return code_pages(self.model) if self.model else PAGES
 
     @property
     def pages(self) -> tuple[Page, ...]:
         """Give the code pages with their numbers."""
-        parts = [each.partition(":") for each in self.codepages]
-        return tuple(Page(name, int(number) if number else PAGES[name]) for name, _, number in parts)
+        has, parts = self._has(), [each.partition(":") for each in self.codepages]
+        return tuple(Page(name, int(number) if number else has[name]) for name, _, number in parts)
 
 
 class Escpos(Provider):

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar
 
+import segno
 from pydantic import Field
 
 from omnibus import (
+    Brand,
     Capabilities,
     Channel,
     ChannelSettings,
@@ -21,16 +23,20 @@ from omnibus import (
     Draft,
     Layout,
     Loss,
+    Message,
     Orders,
     Preview,
     Purpose,
 )  # fmt: skip
+from omnibus_pos.logo import dots
 from omnibus_pos.paper import Columns, Cut, Feed, Logo, Piece, QrCode, Rule, Text, clean, glued, lines_of, words
-from omnibus_pos.picture import receipt_picture
+from omnibus_pos.picture import QUIET, receipt_picture
 
 #: the word for the sum, by language
 TOTAL = {"en": "Total", "de": "Summe", "fr": "Total", "es": "Total", "it": "Totale", "nl": "Totaal", "pl": "Razem"}
-QR_MOST = 500  # bytes; at 6 dots a module more would not fit 80 mm paper, or not be read
+DOTS = 12  # across a letter of font A
+QR_MOST = 2000  # bytes; level M holds 2331
+FINEST = 3  # dots a module that a telephone still reads from paper
 JOB_LETTERS = 12  # of the delivery's id, printed so that staff can tell two prints of one job apart from two jobs
 
 
@@ -74,13 +80,22 @@ class PaperReceipt(Channel):
     capabilities: ClassVar[Capabilities] = Capabilities(points=0)
     Settings = ReceiptSettings
 
+    def layout(self, message: Message, brand: Brand, locale: str) -> Layout:
+        """Read the brand's logo once, as dots of this paper."""
+        if not brand.theme.logo_path:
+            return Layout()
+        width, raster = dots(brand.theme.logo_path, self.settings.columns * DOTS)
+        return Layout({"width": str(width), "raster": raster.hex()} if width else {"missing": "logo"})
+
     def compose(self, draft: Draft, layout: Layout | None, context: Context) -> ReceiptContent:
         """Set the brand, the order's lines, the words, and the offer's code as text and QR code.
 
         The order is printed on transactional messages only.
         """
         facts = tuple(dict.fromkeys(clean(fact.text) for fact in draft.facts))
-        pieces: list[Piece] = [Logo(clean(draft.brand.name).replace("\n", " "))]
+        parts = layout.parts if layout is not None else {}
+        name = clean(draft.brand.name).replace("\n", " ")
+        pieces: list[Piece] = [Logo(name, int(parts.get("width", 0)), bytes.fromhex(parts.get("raster", "")))]
         pieces += _said(draft, facts, ("headline",))
         if draft.message.purpose == Purpose.TRANSACTIONAL:
             pieces += _order(draft, context)
@@ -92,8 +107,10 @@ class PaperReceipt(Channel):
         pieces += [Text(glued(fact, facts)) for fact in missing]
         pieces += [Text(f"Job {_job(draft.delivery)}", "centre"), Feed(1), Cut()]
         losses = [Loss("picture", "not printed on paper") for _ in draft.media]
-        if len(_symbol(draft).encode()) > QR_MOST:
-            losses.append(Loss("QR code", f"more than {QR_MOST} bytes make it too fine to scan"))
+        if _symbol(draft) and not self._modules(_symbol(draft)):
+            losses.append(Loss("QR code", "too much text for a code that this paper can hold"))
+        if "missing" in parts:
+            losses.append(Loss("logo", "the file is no picture that can be read"))
         return ReceiptContent(
             text=words(pieces), losses=tuple(losses), pieces=tuple(pieces), must=facts, columns=self.settings.columns
         )
@@ -101,11 +118,21 @@ class PaperReceipt(Channel):
     def _code(self, draft: Draft) -> list[Piece]:
         """Print the offer's code, to scan and to read; without an offer, where the call to action leads."""
         data = _symbol(draft)
-        pieces: list[Piece] = [QrCode(data, self.settings.qr_size)] if 0 < len(data.encode()) <= QR_MOST else []
+        size = self._modules(data)
+        pieces: list[Piece] = [QrCode(data, size)] if size else []
         if draft.offer is not None and draft.offer.code:
             wide = 2 if len(data) * 2 <= self.settings.columns else 1
             pieces.append(Text(data, "centre", bold=True, size=wide))
         return pieces
+
+    def _modules(self, data: str) -> int:
+        """Choose how many dots a module gets, so that the code fits the paper; 0 when it cannot."""
+        if not data or len(data.encode()) > QR_MOST:
+            return 0
+        code = segno.make(data, error="m", mode="byte", micro=False, boost_error=False)
+        edge = int(code.symbol_size(border=QUIET)[0])
+        size = min(int(self.settings.qr_size), int(self.settings.columns) * DOTS // edge)
+        return size if size >= FINEST else 0
 
 
 def _symbol(draft: Draft) -> str:
