@@ -23,11 +23,11 @@ def registered(hook) -> list[type]:
     return found
 
 
-def test_it_brings_one_channel_and_four_carriers():
+def test_it_brings_one_channel_and_its_carriers():
     brought = registered(omnibus_sms.omnibus_register)
     assert [each.name for each in brought if issubclass(each, Channel)] == ["sms"]
     carriers = [each for each in brought if issubclass(each, Provider)]
-    assert sorted(each.scheme for each in carriers) == ["gateway", "smpp", "twilio", "vonage"]
+    assert sorted(each.scheme for each in carriers) == ["gateway", "smpp", "twilio", "vonage", "vonage-messages"]
     assert registered(omnibus_sms.omnibus_sandbox) == [TwilioSandbox]
     assert omnibus_sms.__all__ == sorted(omnibus_sms.__all__)
 
@@ -40,14 +40,14 @@ def test_the_tables_of_the_readme_are_right(table):
     assert kinds[scheme].Settings.model_validate({**fields, **table}).from_
 
 
-@pytest.mark.parametrize("dsn", re.findall(r"`((?:twilio|vonage|smpp)://[^`]+)`", README))
+@pytest.mark.parametrize("dsn", re.findall(r"`((?:twilio|vonage|vonage-messages|smpp)://[^`]+)`", README))
 def test_the_dsns_of_the_readme_are_right(dsn):
     scheme, fields = read_dsn(dsn)
     kinds = {each.scheme: each for each in registered(omnibus_sms.omnibus_register) if issubclass(each, Provider)}
     assert kinds[scheme].Settings.model_validate(fields).from_
 
 
-@pytest.mark.parametrize("scheme", ["twilio", "vonage", "smpp"])
+@pytest.mark.parametrize("scheme", ["twilio", "vonage", "vonage-messages", "smpp"])
 def test_every_setting_is_in_the_readme(scheme):
     kinds = {each.scheme: each for each in registered(omnibus_sms.omnibus_register) if issubclass(each, Provider)}
     names = {field.alias or name for name, field in kinds[scheme].Settings.model_fields.items()}

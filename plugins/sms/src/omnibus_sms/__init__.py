@@ -11,14 +11,25 @@ from omnibus_sms.phones import normal as normal_phone
 from omnibus_sms.smpp import Smpp
 from omnibus_sms.twilio import Twilio
 from omnibus_sms.vonage import Vonage
+from omnibus_sms.vonage_messages import VonageMessages
 
-__all__ = ["Smpp", "Sms", "SmsContent", "Twilio", "Vonage", "normal_phone", "omnibus_register", "omnibus_sandbox"]
+__all__ = [
+    "Smpp",
+    "Sms",
+    "SmsContent",
+    "Twilio",
+    "Vonage",
+    "VonageMessages",
+    "normal_phone",
+    "omnibus_register",
+    "omnibus_sandbox",
+]
 
 
 @hookimpl
 def omnibus_register(register: Any) -> None:
     """Bring the channel and its carriers."""
-    register(Sms, Gateway, Smpp, Twilio, Vonage)
+    register(Sms, Gateway, Smpp, Twilio, Vonage, VonageMessages)
 
 
 @hookimpl

@@ -4,7 +4,10 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+import jwt
 from vonage_http_client.auth import Auth
+from vonage_jwt.verify_jwt import verify_signature
+from vonage_messages import Sms
 from vonage_sms import SmsMessage
 
 PARAMS = [
@@ -40,6 +43,28 @@ def requests():
         yield {"given": message, "form": form}
 
 
+JSON = [
+    {"to": "447700900123", "from_": "Acme", "text": "Hi", "client_ref": "a-1", "sms": {"encoding_type": "text"}},
+    {"to": "447700900123", "from_": "447520615146", "text": "Hi 😀", "client_ref": "a-1", "ttl": 600,
+     "webhook_url": "https://talk.example.com/h?attempt=a-1", "webhook_version": "v1",
+     "sms": {"encoding_type": "unicode", "entity_id": "E1", "content_id": "C1"}},
+]  # fmt: skip
+CLAIMS = {"iat": 1795262400, "jti": "j", "iss": "Vonage", "payload_hash": "00", "api_key": "k"}
+
+
+def messages():
+    for message in JSON:
+        yield {"given": message, "json": Sms(**message).model_dump(by_alias=True, exclude_none=True, mode="json")}
+
+
+def tokens():
+    for secret, algorithm in (("s" * 32, "HS256"), ("é" * 32, "HS256"), ("s" * 64, "HS512")):
+        token = jwt.encode(CLAIMS, secret, algorithm)
+        assert algorithm != "HS256" or verify_signature(token, secret)
+        yield {"secret": secret, "algorithm": algorithm, "token": token}
+
+
 if __name__ == "__main__":
     made = {"oracle": f"vonage {version('vonage')}", "signatures": list(signatures()), "requests": list(requests())}
+    made |= {"messages": list(messages()), "tokens": list(tokens()), "claims": CLAIMS}
     Path(__file__).with_name("vonage.json").write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n")
