@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 NEXT = """
-Next:
-  omnibus demo                     see it turn, without any account
-  {cd}omnibus doctor               says what is still missing: secrets, accounts, a public address
-  {cd}omnibus channels             shows the channels, and the lines that enable more
-  {cd}omnibus customers add --email ada@example.com --name Ada --consent email
-  {cd}omnibus preview welcome email:ada@example.com
+Next:{cd}
+  omnibus demo        see it turn, without any account
+  omnibus doctor      says what is still missing: secrets, accounts, a public address
+  omnibus channels    shows the channels, and the lines that enable more
+  omnibus customers add --email ada@example.com --name Ada --consent email
+  omnibus preview welcome email:ada@example.com
 Delete the [channels.…] tables you have no account for: the others go on without them.
 Keep omnibus.key safe and out of version control: codes, links and hand-overs are derived from it."""
 
@@ -32,4 +32,4 @@ def init(folder: Path) -> None:
         click.echo(f"wrote {path}")
     if not written:
         click.echo("nothing to write: it is all there")
-    click.echo(NEXT.format(cd=f"cd {folder} && " if folder != Path() else ""))
+    click.echo(NEXT.format(cd=f"\n  cd {folder}" if folder != Path() else ""))

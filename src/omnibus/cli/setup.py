@@ -56,12 +56,12 @@ class Setup:
 
     def commands(self) -> dict[str, click.Command]:
         """Give the commands that the enabled plugins bring; none without a readable configuration."""
-        from omnibus.build import load_plugins
-        from omnibus.errors import InputError
-
         file = self.config / "omnibus.toml" if self.config.is_dir() else self.config
         if not file.exists():
             return {}
+        from omnibus.build import load_plugins
+        from omnibus.errors import InputError
+
         try:
             registry = load_plugins(self.settings()).registry
         except InputError:
