@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from omnibus.errors import InputError, TryLater
 from omnibus.model.attempt import Report
-from omnibus.model.customer import Identity
+from omnibus.model.customer import PUBLIC, Identity
 from omnibus.model.delivery import Delivery, State
 from omnibus.model.event import EVENT_TYPES, Event
 from omnibus.model.ids import Ids
@@ -35,6 +35,7 @@ class Gathered:
 
     events: list[Event] = field(default_factory=list)
     moves: dict[str, tuple[Move, ...]] = field(default_factory=dict)
+    early: bool = False
 
 
 class Inbox:
@@ -107,10 +108,15 @@ class Inbox:
         for each in told:
             if isinstance(each, Event):
                 self.check(each)
+                if each.subject.startswith(PUBLIC):  # somebody spoke to all of us, before we ever did
+                    await self.store.create([(each.subject, ())], self.timeline.now())
                 gathered.events.append(each)
             else:
                 await self._gather(source, each, gathered)
-        return await self.timeline.put(gathered.events, moves=gathered.moves)
+        new = await self.timeline.put(gathered.events, moves=gathered.moves)
+        if gathered.early:  # the rest is stored; a repeat of it changes nothing
+            raise TryLater("the receipt of this report is not here yet", retry_after=5)
+        return new
 
     async def _gather(self, source: str, report: Report, gathered: Gathered) -> None:
         attempt = await self._attempt(source, report)
@@ -120,8 +126,7 @@ class Inbox:
         if report.identity is not None:
             await self._about_identity(source, report, report.identity, gathered)
             return
-        if self.timeline.now() - report.at < PATIENCE:
-            raise TryLater("the receipt of this report is not here yet", retry_after=5)
+        gathered.early |= self.timeline.now() - report.at < PATIENCE
 
     async def _attempt(self, source: str, report: Report) -> OpenAttempt | None:
         if report.attempt:
