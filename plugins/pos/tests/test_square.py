@@ -10,7 +10,7 @@ from omnibus.testing import FakeClock, ProviderContract, World, sample_attempt, 
 from omnibus.testing.clock import START
 from omnibus.testing.fakes import FakeKeep
 from omnibus.testing.faults import Fault, Reply
-from omnibus_pos import Loyalty, Pos, Square
+from omnibus_pos import Points, Pos, Square
 from omnibus_pos.square import order
 from omnibus_pos.square_hooks import SIGNATURE, signature
 from omnibus_pos.square_sandbox import SquareSandbox
@@ -192,7 +192,7 @@ async def test_payment_refund_and_points_come_back_signed(world):
         box.earn("CU1", 162)
         assert await world.pump() == 3
     assert sorted((each.type, each.provider_id, each.data.get("total")) for each in heard) == [
-        ("loyalty.updated", None, None), ("order.placed", made, "42.50"), ("order.returned", made, None),
+        ("order.placed", made, "42.50"), ("order.returned", made, None), ("points.updated", None, None),
     ]  # fmt: skip
     await square.aclose()
 
@@ -210,9 +210,9 @@ async def test_the_sandbox_refuses_what_square_refuses(world):
 
 def test_points_are_the_newest():
     def told(points):
-        return Event("l", "square", "loyalty.updated", START, "c1", {"points": points, "program": "square"})
+        return Event("l", "square", "points.updated", START, "c1", {"points": points, "program": "square"})
 
-    assert Loyalty().after(told(5)).after(told(7)).points == 7
-    empty = Loyalty()
+    assert Points().after(told(5)).after(told(7)).points == 7
+    empty = Points()
     assert empty.after(told("x")) is empty
-    assert json.loads(Loyalty(7, "square").encode()) == {"points": 7, "program": "square"}
+    assert json.loads(Points(7, "square").encode()) == {"points": 7, "program": "square"}

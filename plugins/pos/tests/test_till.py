@@ -7,7 +7,7 @@ import pytest
 from omnibus import Orders
 from omnibus.model.offer import Offer
 from omnibus.testing import Entry, FakeClock, FakeDesk, World, sample_attempt, sample_context, sample_draft, serve
-from omnibus_pos import Loyalty, Passes, Pos, TillCards, TillScreen
+from omnibus_pos import Passes, Points, Pos, TillCards, TillScreen
 from omnibus_pos.counter import endpoints
 from omnibus_pos.sandbox import TillSandbox
 from omnibus_pos.till import Till, TillRefusal
@@ -32,7 +32,7 @@ async def opened(folder, **settings):
     tables = await world.start(TillSandbox)
     told = {key: value for key, value in tables["pos"].items() if key != "provider"}
     desk = FakeDesk(
-        clock=clock, settings=Pos.Settings(**told, **settings), facets=[TillCards, Loyalty, Passes], offers=OFFERS
+        clock=clock, settings=Pos.Settings(**told, **settings), facets=[TillCards, Points, Passes], offers=OFFERS
     )
     ada = await desk.add(name="Ada Byron", email="ada@example.com", phone="+442079460000", loyalty="L-1")
     cart = {"id": "c-77", "currency": "EUR", "url": "https://acme.example/c/77", "lines": LINES}

@@ -10,8 +10,8 @@ from omnibus_pos.cards import TillCard, TillCards
 from omnibus_pos.channel import CardContent, Pos
 from omnibus_pos.counter import endpoints
 from omnibus_pos.display import Display, DisplayContent
-from omnibus_pos.loyalty import Loyalty
 from omnibus_pos.passes import Passes
+from omnibus_pos.points import Points
 from omnibus_pos.pole import Pole
 from omnibus_pos.printer import Escpos
 from omnibus_pos.receipt import PaperReceipt, ReceiptContent
@@ -21,8 +21,9 @@ from omnibus_pos.square import Square
 from omnibus_pos.stripe import StripeReader
 
 __all__ = [
-    "CardContent", "Display", "DisplayContent", "Escpos", "Loyalty", "PaperReceipt", "Passes", "Pole", "Pos", "ReceiptContent", "Shopify", "Square", "StripeReader", "TillCard", "TillCards", "TillScreen",
-    "omnibus_register", "omnibus_sandbox",
+    "CardContent", "Display", "DisplayContent", "Escpos", "PaperReceipt", "Passes", "Points", "Pole", "Pos",
+    "ReceiptContent", "Shopify", "Square", "StripeReader", "TillCard", "TillCards", "TillScreen", "omnibus_register",
+    "omnibus_sandbox",
 ]  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def omnibus_register(register: Callable[..., None]) -> None:
         Pole,
         StripeReader,
         TillCards,
-        Loyalty,
+        Points,
         *endpoints(),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 from omnibus import Cart, Context, Engagement, Offers, Orders, Profile
 from omnibus_pos.call import Call
 from omnibus_pos.cards import TillCard, TillCards
-from omnibus_pos.loyalty import Loyalty
+from omnibus_pos.points import Points
 
 CONTACTS, BOUGHT, ORDERS = 8, 20, 5  # how many of each a screen holds
 #: touches that a clerk should know of: what we said, and what they did about it
@@ -47,7 +47,7 @@ def card_of(call: Call, context: Context, *, confirmed: bool = False) -> dict[st
         "name": profile.full_name if confirmed else masked(profile.full_name),
         "confirmed": confirmed,
         "prefers": profile.prefers,
-        "points": context[Loyalty].points,
+        "points": context[Points].points,
         "cart": {key: cart[key] for key in ("id", "currency", "lines", "total", "open")},
         "offers": [],
         "cards": [_card(each) for each in context[TillCards].on_show(call.desk.now())],

@@ -139,7 +139,7 @@ def lines_of(piece: Piece, columns: int) -> Iterator[str]:
     match piece:
         case Text():
             width = columns // piece.size
-            yield from (placed(line, piece.align, width) for line in wrap(piece.text, width))
+            yield from (placed(line, piece.align, columns) for line in wrap(piece.text, width))
         case Columns():
             yield from beside(piece.left, plain(piece.right), columns)
         case Logo():

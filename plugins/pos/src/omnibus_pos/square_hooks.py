@@ -127,9 +127,7 @@ def _read(kind: Any, thing: Any) -> Iterator[Report]:
             account = Account.model_validate(member(thing, "loyalty_account"))
             who, stamp = ("phone", account.mapping.phone_number), _stamp(account.updated_at)
             data = {"points": account.balance, "program": "square"}
-            yield Report(
-                f"loyalty:{account.id}:{stamp}", "loyalty.updated", account.updated_at, identity=who, data=data
-            )
+            yield Report(f"loyalty:{account.id}:{stamp}", "points.updated", account.updated_at, identity=who, data=data)
         case _:
             return
 

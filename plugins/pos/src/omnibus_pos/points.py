@@ -9,11 +9,11 @@ from omnibus import Event, Facet
 
 
 @dataclass(frozen=True, slots=True)
-class Loyalty(Facet):
-    """Fold `loyalty.updated`: the newest balance counts; event data: ``{"points": int, "program"}``."""
+class Points(Facet):
+    """Fold `points.updated`: the newest balance counts; event data: ``{"points": int, "program"}``."""
 
-    name: ClassVar[str] = "loyalty"
-    hears: ClassVar[tuple[str, ...]] = ("loyalty.updated",)
+    name: ClassVar[str] = "points"
+    hears: ClassVar[tuple[str, ...]] = ("points.updated",)
 
     points: int | None = None
     program: str = ""
