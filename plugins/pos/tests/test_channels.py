@@ -70,7 +70,7 @@ def test_the_cards_of_the_screen_keep_facts_before_words():
     assert [loss.what for loss in content.losses] == ["paragraph"]
     assert content.card() == {
         "headline": "Ada, your Trail Boots are waiting", "text": content.body, "code": "ADA7-K2M9-3QXT",
-        "label": "15 % off", "deadline": "24 November 2026", "expires": (START + timedelta(days=3)).isoformat(),
+        "label": "15 % off", "deadline": "24 November 2026", "offer": "comeback", "expires": (START + timedelta(days=3)).isoformat(),
     }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from omnibus import Event, Facet
 KEPT, KEPT_GONE = 10, 50  # cards on show at once; a clerk reads no more
 #: what every later event about the same hand-over repeats of `message.sent`
 ABOUT = ("delivery", "message", "topic", "purpose", "channel", "audience", "provider", "attempt", "identity")
-WORDS = ("headline", "text", "code", "label", "deadline")
+WORDS = ("headline", "text", "code", "label", "deadline", "offer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class TillCard:
     code: str = ""
     label: str = ""
     deadline: str = ""
+    offer: str = ""
     expires: datetime | None = None
     shown: datetime | None = None
     about: Mapping[str, str] = field(default_factory=dict)
@@ -75,10 +76,10 @@ class TillCards(Facet):
         if not isinstance(told, Mapping) or event.data.get("delivery") in self.gone:
             return self
         ends = told.get("expires")
-        headline, text, code, label, deadline = (str(told.get(key) or "") for key in WORDS)
+        headline, text, code, label, deadline, offer = (str(told.get(key) or "") for key in WORDS)
         card = TillCard(
             delivery=str(event.data.get("delivery", "")), at=event.time, headline=headline, text=text, code=code,
-            label=label, deadline=deadline, expires=datetime.fromisoformat(str(ends)) if ends else None,
+            label=label, offer=offer, deadline=deadline, expires=datetime.fromisoformat(str(ends)) if ends else None,
             about={key: str(event.data[key]) for key in ABOUT if event.data.get(key)},
         )  # fmt: skip
         others = tuple(each for each in self.cards if each.delivery != card.delivery)
@@ -90,5 +91,5 @@ class TillCards(Facet):
 
     def view(self) -> dict[str, Any]:
         """Give ``cards`` with headline, code, label and deadline for templates."""
-        keys = ("delivery", "headline", "text", "code", "label", "deadline")
+        keys = ("delivery", *WORDS)
         return {"cards": [{key: getattr(card, key) for key in keys} for card in self.cards]}

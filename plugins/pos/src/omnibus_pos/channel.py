@@ -60,6 +60,7 @@ class CardContent(Content):
     code: str = field(default="", repr=False)
     label: str = ""
     deadline: str = ""
+    offer: str = ""
     expires: str = ""
     percent: int = 0
     cart: tuple[Item, ...] = field(default=(), repr=False)
@@ -72,7 +73,7 @@ class CardContent(Content):
         """Give the JSON value that `message.sent` carries to the facet."""
         return {
             "headline": self.headline, "text": self.body, "code": self.code, "label": self.label,
-            "deadline": self.deadline, "expires": self.expires,
+            "deadline": self.deadline, "offer": self.offer, "expires": self.expires,
         }  # fmt: skip
 
     def preview(self) -> Preview:
@@ -139,7 +140,7 @@ class Pos(Channel):
         return CardContent(
             text=text, losses=tuple(losses), headline=headline, body=body, brand=line(draft.brand.name),
             code=clean(offer.code) if offer else "", label=line(offer.label) if offer else "",
-            deadline=line(offer.deadline) if offer else "",
+            deadline=line(offer.deadline) if offer else "", offer=offer.offer if offer else "",
             expires=offer.expires.isoformat() if offer and offer.expires else "",
             percent=offer.percent if offer else 0, cart=items(context), currency=context[Cart].currency,
             who=_who(context), primary=theme.primary, on_primary=theme.on_primary,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from omnibus import Cart, Context, Engagement, Offers, Orders, Profile
@@ -22,7 +23,7 @@ async def show(call: Call, customer: str, *, confirmed: bool) -> dict[str, Any]:
     """
     context = await call.desk.context(customer)
     now = call.desk.now()
-    for card in context[TillCards].on_show(now):
+    for card in on_screen(context, now):
         if card.shown is None:
             data = {**card.about, "place": "till", "terminal": call.terminal}
             id_ = f"{card.delivery}:shown"
@@ -50,11 +51,19 @@ def card_of(call: Call, context: Context, *, confirmed: bool = False) -> dict[st
         "points": context[Points].points,
         "cart": {key: cart[key] for key in ("id", "currency", "lines", "total", "open")},
         "offers": [],
-        "cards": [_card(each) for each in context[TillCards].on_show(call.desk.now())],
+        "cards": [_card(each) for each in on_screen(context, call.desk.now())],
         "contacts": _contacts(context),
         "avoid": _avoid(context),
         "orders": _orders(context),
     }
+
+
+def on_screen(context: Context, now: datetime) -> list[TillCard]:
+    """List the cards that wait, but for those whose offer was used meanwhile."""
+    held = context[Offers].held
+    return [
+        card for card in context[TillCards].on_show(now) if card.offer not in held or held[card.offer].redeemed is None
+    ]
 
 
 def masked(name: str) -> str:
