@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from omnibus import Channel, Content, Event, Fact, MessageError, Reach
+from omnibus import Channel, Content, Event, Fact, Media, MessageError, Reach
 from omnibus.testing import ChannelContract, sample_context, sample_draft
 from omnibus.testing.clock import START
 from omnibus_twitter import Direct, Post, Twitter, TwitterSettings
@@ -121,3 +121,17 @@ def test_the_facet_remembers_what_to_answer() -> None:
     assert Twitter(wrote=START).holds("wrote", {}, START)
     with pytest.raises(KeyError):
         Twitter().holds("nonsense", {}, START)
+
+
+def test_five_pictures_are_four_and_a_loss() -> None:
+    pictures = [Media(f"https://acme.example/{n}.jpg") for n in range(5)]
+    made = composed(Post(), media=pictures)
+    assert made.media == tuple(pictures[:4])
+    assert ("picture", "X shows 4") in [(each.what, each.why) for each in made.losses]
+    assert composed(Direct(), media=pictures).media == tuple(pictures[:1])
+
+
+def test_a_word_too_long_for_a_post_is_parted_and_told() -> None:
+    made = composed(Post(TwitterSettings(thread=True)), paragraphs=("Pneumono" * 50,))
+    assert max(made.weights) <= 280
+    assert ("paragraph", "parted between posts") in [(each.what, each.why) for each in made.losses]

@@ -129,3 +129,12 @@ def test_types_are_told_by_their_first_bytes() -> None:
     assert told == {"image/png", "image/gif", "image/jpeg", "image/webp"}
     with pytest.raises(Refused):
         type_of(b"RIFF\x00\x00\x00\x00WAVE")
+
+
+async def test_a_long_alternative_text_is_cut(x: X, world: World, keep: Any, make: Any, tmp_path: Path) -> None:
+    path = tmp_path / "boots.png"
+    path.write_bytes(PNG)
+    await x.send(make.post(media=(Media(str(path), "b" * 1_200),)), "", make.attempt(), keep)
+    (entry,) = world.of("twitter")
+    note = json.loads((world.folder / "twitter" / "media" / f"{entry.data['media'][0]}.json").read_text())
+    assert note["alt"] == "b" * 1_000

@@ -109,3 +109,11 @@ def test_what_x_refuses_is_known() -> None:
     assert not valid(" \n")
     assert not valid("a\ufeff")
     assert clean("a\r\nb\x00\x1b\ufeff\u2028c") == "a\nbc"
+
+
+def test_a_cut_inside_a_long_word_spares_its_links() -> None:
+    word = "日" * 20 + "https://acme.example.com/a/very/long/path" + "本" * 40
+    assert [word[a:b] for a, b in spans(word)] == ["https://acme.example.com/a/very/long/path"]
+    for limit in range(40, 70):
+        kept = cut(word, limit).removesuffix("…")
+        assert "https" not in kept or "/path" in kept, kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from omnibus import Absent, Receipt, Refused, TryLater, Unknown, Unreachable
+from omnibus import Absent, Forged, Receipt, Refused, Request, TryLater, Unknown, Unreachable
 from omnibus.provider import read_dsn
 from omnibus.testing import FakeClock, World
 from omnibus_twitter import PostContent, X
+from omnibus_twitter.activity import SIGNATURE, mac
+from omnibus_twitter.budget import Budget
 from omnibus_twitter.sandbox import KEYS, ME, XSandbox
 
 
@@ -311,3 +314,19 @@ async def test_a_look_that_is_refused_leaves_the_attempt_unknown(
         await x.lookup(make.attempt(), "", keep)
     with pytest.raises(Unknown, match="lookup_refused"):
         await x.send(make.post(), "", make.attempt(), keep)
+
+
+def test_an_absurd_end_of_a_window_is_not_believed() -> None:
+    """A wrong reset must not stop an account for ever."""
+    budget, clock = Budget(), FakeClock()
+    told = {"x-rate-limit-remaining": "0", "x-rate-limit-reset": str(int(clock.now().timestamp()) + 10**6)}
+    asyncio.run(budget.learn("POST /2/tweets", told, clock.now(), None))
+    asyncio.run(budget.ask("POST /2/tweets", clock.now(), None))
+
+
+def test_without_a_secret_every_webhook_is_forged() -> None:
+    x = X(X.Settings.model_validate({"user_id": "1", "access_token": "t"}), now=FakeClock().now)
+    for secret in ("", "guess"):
+        with pytest.raises(Forged, match="no consumer_secret"):
+            x.receive(Request("POST", "https://talk.example.com/x", {SIGNATURE: mac(secret, b"{}")}, b"{}"))
+    assert x.challenge(Request("GET", "https://talk.example.com/x?crc_token=1")) is None

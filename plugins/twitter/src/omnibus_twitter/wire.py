@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -66,7 +65,6 @@ class Wire:
         if self._closed:
             raise TryLater("closed")
         if self._client is None:
-            logging.getLogger("httpx").addFilter(_nameless)
             settings = self._settings
             if settings.signs:
                 self._client = Client(settings.url, auth=signature(settings, self._now))
@@ -91,8 +89,3 @@ class Wire:
         for client in (self._client, self._fetch):
             if client is not None:
                 await client.aclose()
-
-
-def _nameless(record: logging.LogRecord) -> bool:
-    """Keep whom we write to out of the log: httpx logs every URL, and ours hold people's ids."""
-    return "/dm_conversations/with/" not in record.getMessage()
