@@ -79,7 +79,10 @@ def test_one_click_headers_only_where_one_may_unsubscribe() -> None:
         "List-Unsubscribe": "<https://talk.example.com/u/t0k3n>, <mailto:stop@acme.example>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
-    assert composed(purpose=Purpose.TRANSACTIONAL).headers == {}
+    draft = sample_draft("email")
+    draft = replace(draft, message=replace(draft.message, purpose=Purpose.TRANSACTIONAL))
+    assert draft.opt_out.url
+    assert Email().compose(draft, None, sample_context()).headers == {}
 
 
 def test_a_plain_http_page_is_no_one_click_address() -> None:

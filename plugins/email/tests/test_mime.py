@@ -161,3 +161,14 @@ def test_pieces_join_to_the_joined_text(texts) -> None:
     assert max((len(line) for line in made.split("\r\n")), default=0) <= 76
     assert "=_" not in made
     assert "=_" not in quoted("".join(texts))
+
+
+@pytest.mark.parametrize("size", range(70, 84))
+@pytest.mark.parametrize("letter", ["x", "é", "="])
+def test_no_length_makes_a_line_too_long(size, letter) -> None:
+    import quopri
+
+    text = ("x" * (size - 1) + letter) if letter != "x" else "x" * size
+    made = piece(text) + piece("next")
+    assert max(len(line) for line in made.split("\r\n")) <= 76
+    assert quopri.decodestring(made.encode()).decode() == text + "next"

@@ -192,6 +192,11 @@ class Script:
                 )
                 data = data and answer.startswith("354")
                 writer.write(answer.encode() + b"\r\n")
+                if verb == "STARTTLS":
+                    self.heard += [each for each in [await reader.read(64)] if each]
+                    break
+        except ConnectionError:
+            return
         finally:
             writer.transport.abort()
 
@@ -292,9 +297,11 @@ async def test_ways_to_log_in(scripted, methods, said) -> None:
 
 
 async def test_clear_text_behind_starttls_is_an_attack(scripted, keep) -> None:
-    smtp = await scripted(Script("EHLO 250-x\r\n250 STARTTLS", "STARTTLS 220 go\r\n250 evil"), starttls="auto")
+    script = Script("EHLO 250-x\r\n250 STARTTLS", "STARTTLS 220 go\r\n250 evil")
+    smtp = await scripted(script, starttls="auto")
     with pytest.raises(TryLater, match="not_connected"):
         await smtp.send(content(), "ada@example.com", sample_attempt(), keep)
+    assert script.heard == ["EHLO b.example", "STARTTLS"]  # not even a handshake
 
 
 async def test_implicit_tls(world, table, clock, keep, tmp_path) -> None:

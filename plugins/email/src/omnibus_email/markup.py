@@ -24,8 +24,8 @@ _PLAIN = r"[^*_\[\]<>&`\\\n]"
 #: every run of characters that the short path understands, in the order of trial
 _INLINE = re.compile(
     rf"{_ESCAPE}"
-    rf"|\*\*([^\W_](?:{_PLAIN}*[^\W_])?)\*\*"
-    rf"|\[([^\W_](?:{_PLAIN}*[^\W_])?)\]\((https?://(?:\\[!-/:-@\[-`{{-~]|[\w./~?=#%+,:@-]|&(?![#\w]+;))+)\)"
+    rf"|\*\*([^\W_](?:{_PLAIN}*[^\W_])?)\*\*(?!\*)"
+    rf"|(?<!!)\[([^\W_](?:{_PLAIN}*[^\W_])?)\]\((https?://(?:\\[!-/:-@\[-`{{-~]|[\w./~?=#%+,:@-]|&(?![#\w]+;))+)\)"
     r"|(&)(?=[ \n])"
     r"|([^*_\[\]<>&`\\]+)",
     re.ASCII,
