@@ -125,7 +125,10 @@ class Plugins:
         self._manager.add_hookspecs(hookspecs)
 
     def load(self, names: Collection[str], files: Iterable[Path] = (), objects: Iterable[Any] = ()) -> None:
-        """Load the entry points of these names, then local files, then objects handed in; never raises for a broken one."""
+        """Load the entry points of these names, then local files, then objects handed in.
+
+        A broken entry point or file is kept with its reason; a broken object is raised as PluginError.
+        """
         seen: set[str] = set()
         for entry in sorted(installed(), key=lambda each: each.name):
             if entry.name in names and entry.value not in seen:
@@ -146,6 +149,8 @@ class Plugins:
         for thing in objects:
             name = getattr(thing, "__name__", type(thing).__name__)
             self._try(name, lambda thing=thing: thing, "handed in", "")
+            if self.loaded[name].error:  # whoever hands it in is there to be told
+                raise PluginError(f"the plugin {name} cannot be used: {self.loaded[name].error}")
 
     def _try(self, name: str, load: Any, distribution: str, version: str) -> None:
         own = Registry()

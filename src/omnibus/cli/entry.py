@@ -14,6 +14,7 @@ from omnibus.cli.setup import Setup
 #: command → where it is defined, imported only when it is asked for; and its sentence, so that --help imports nothing
 COMMANDS = {
     "init": ("omnibus.cli.init:init", "Write the example shop into a folder, with a master key."),
+    "bench": ("omnibus.cli.bench:bench", "Measure this machine: ratios side by side in one run."),
     "demo": ("omnibus.cli.demo:demo", "Tell the story of one customer in six channels, on a virtual clock."),
     "doctor": ("omnibus.cli.doctor:doctor", "Examine this machine, the configuration, the store and every channel."),
     "channels": ("omnibus.cli.channels:channels", "List the channels: enabled ones, and how to enable the others."),
