@@ -79,12 +79,36 @@ def show(setup: Setup, *, as_json: bool) -> None:
     Example: omnibus config show --json
     """
     settings = setup.settings()
-    values, origins = settings.shown(), settings.origins
+    values, origins = _shown(settings), settings.origins
     if as_json:
         print_json({"path": settings.path, "values": values, "origins": origins, "unread": list(settings.unread)})
         return
     rows = [(key, value, _origin(key, origins)) for key, value in _leaves(values, "")]
     print_table(("key", "value", "from"), rows, empty="nothing is configured")
+
+
+def _shown(settings: Settings) -> dict[str, Any]:
+    """Give the values as they may be printed: what a plugin declares as secret is masked, whatever its name."""
+    from omnibus.build import load_plugins
+    from omnibus.cli.lines import secrets
+
+    declared = secrets(settings, load_plugins(settings))
+    values = settings.shown()
+    for name, table in values["channels"].items():
+        hidden = {key: _masked(value) for key, value in table.items() if key in declared.get(name, ())}
+        values["channels"][name] = {**table, **hidden}
+    return values
+
+
+def _masked(value: Any) -> Any:
+    """Put dots for every text that is no reference."""
+    from omnibus.settings import MASK
+
+    if isinstance(value, dict):
+        return {key: _masked(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_masked(each) for each in value]
+    return value if not isinstance(value, str) or value.startswith(("env:", "file:")) else MASK
 
 
 def _leaves(values: dict[str, Any], before: str) -> Iterator[tuple[str, Any]]:

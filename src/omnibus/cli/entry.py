@@ -20,7 +20,7 @@ COMMANDS = {
     "channels": ("omnibus.cli.channels:channels", "List the channels: enabled ones, and how to enable the others."),
     "plugins": ("omnibus.cli.plugins:plugins", "List the installed plugins, what each brings, and which are broken."),
     "config": ("omnibus.cli.config:config", "Check or show the configuration."),
-    "import": ("omnibus.cli.importing:import_", "Bring events in from a CSV or NDJSON file."),
+    "import": ("omnibus.cli.importing:import_", "Import a CSV or NDJSON file of events; repeating it has no effect."),
     "customers": ("omnibus.cli.customers:customers", "List, show and add customers."),
     "merge": ("omnibus.cli.merging:merge", "Let two customers be one person."),
     "unmerge": ("omnibus.cli.merging:unmerge", "Take a merge back."),

@@ -76,8 +76,24 @@ def toml(name: str, kinds: tuple[type[Channel], ...], registry: Registry) -> str
     return "\n".join(lines)
 
 
+def secrets(settings: Settings, plugins: Plugins) -> dict[str, set[str]]:
+    """Name the keys of each channel that hold secrets, as its classes declare them."""
+    registry = plugins.registry
+    found: dict[str, set[str]] = {}
+    for name in settings.channels:
+        shapes: list[Any] = [kind for (channel, _), kind in registry.channels.items() if channel == name]
+        shapes += [kind for (channel, _), kind in registry.providers.items() if channel == name]
+        fields = [(key, field) for shape in shapes for key, field in shape.Settings.model_fields.items()]
+        found[name] = {field.alias or key for key, field in fields if _secret(field.annotation)}
+    return found
+
+
+def _secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(_secret(each) for each in get_args(annotation))
+
+
 def _value(channel: str, key: str, annotation: Any) -> str:
-    if annotation is SecretStr or SecretStr in get_args(annotation):
+    if _secret(annotation):
         return f'"env:{channel}_{key}"'.upper().replace('"ENV:', '"env:')
     if annotation is int or annotation is float:
         return "0"

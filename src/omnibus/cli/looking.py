@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from omnibus.model.delivery import Delivery
     from omnibus.model.event import Event
 
-POISON = "poison"  # begins the reason of a delivery that was parked after repeated faults
+POISON = "poison:"  # begins the reason of a delivery that was parked after repeated faults
 
 
 @click.command()

@@ -14,7 +14,7 @@ from omnibus.cli.setup import Setup
 @json_option
 @click.pass_obj
 def plugins(setup: Setup, *, as_json: bool) -> None:
-    """List the installed plugins, what each enabled one brings, and which are broken.
+    """List the installed plugins, what each brings, and which are broken.
 
     Only what the configuration enables is loaded. Example: omnibus plugins
     """

@@ -1,0 +1,38 @@
+"""What audit, rebuild and dead say when something is amiss."""
+
+from __future__ import annotations
+
+from .conftest import Shop
+
+
+def test_a_lost_delivery_does_not_balance(shop: Shop, ada: str):
+    sent = shop.json("send", "cart-reminder", ada)
+    shop.sql(f"DELETE FROM delivery WHERE id='{sent[0]['id']}'")
+    told = shop.json("audit", code=1)
+    assert (told["ok"], told["unbalanced"]) == (False, 1)
+    result = shop.run("audit")
+    assert result.exit_code == 1
+    assert result.stderr == "error: unbalanced: 1 (accepted deliveries that are neither final nor waiting)\n"
+
+
+def test_a_silent_end_is_found(shop: Shop, ada: str):
+    shop.json("send", "cart-reminder", ada)
+    shop.say("work", "--drain")
+    shop.sql("UPDATE delivery SET reason='' WHERE state='dropped'")
+    assert shop.json("audit", code=1)["silent"] == 1
+
+
+def test_a_context_that_differs_is_named_and_mended(shop: Shop, ada: str):
+    shop.sql("UPDATE context SET body = CAST(replace(CAST(body AS TEXT), 'Harbour', 'Sunken') AS BLOB)")
+    assert "Sunken" in shop.say("customers", "show", ada)
+    assert shop.json("rebuild", code=1) == {"ok": False, "customers": 1, "differed": [ada]}
+    assert "Sunken" not in shop.say("customers", "show", ada)
+    assert shop.json("rebuild") == {"ok": True, "customers": 1, "differed": []}
+
+
+def test_dead_lists_what_was_parked_and_nothing_else(shop: Shop, ada: str):
+    sent = shop.json("send", "cart-reminder", ada)
+    for each, reason in zip(sent, ("poison: fault:KeyError", "refused", "poisonous"), strict=True):
+        shop.sql(f"UPDATE delivery SET state='failed', due=NULL, reason='{reason}' WHERE id='{each['id']}'")
+    assert [each["id"] for each in shop.json("dead")] == [sent[0]["id"]]
+    assert "poison: fault:KeyError" in shop.say("dead")
