@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from omnibus.errors import Forged, NotFound
+from omnibus.customers.identities import Recogniser
+from omnibus.errors import NotFound
 from omnibus.facets import BUILT_IN, Offers
 from omnibus.model.brand import Brand
 from omnibus.model.context import Context
 from omnibus.model.customer import Customer
 from omnibus.model.event import Event, settled_time
 from omnibus.model.offer import Handover, Offer, Redemption, Terms
+from omnibus.offers.codes import SHORT, grouped, personal, plain, token
 from omnibus.testing.clock import FakeClock
-from omnibus.testing.people import People, identity
+from omnibus.testing.people import People
+from omnibus.tokens import Tokens
 
 HANDOVER_SECONDS = 900
-_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # nothing that a clerk could misread
 
 
 class FakeDesk:
@@ -45,9 +44,10 @@ class FakeDesk:
         self.public_url = public_url
         self.people = People((*BUILT_IN, *facets))
         self._key, self._offers = key, {each.name: each for each in offers}
+        self._tokens, self._recogniser = Tokens(key, self.now), Recogniser(key)
         self._codes: dict[str, tuple[str, str]] = {}
         self._won: dict[str, dict[tuple[str, str], Redemption]] = {}
-        self._handovers: dict[str, Handover] = {}
+        self._handovers: list[Handover] = []
         self._claimed: dict[str, str] = {}
         self._changed, self._closed = asyncio.Condition(), False
 
@@ -86,7 +86,7 @@ class FakeDesk:
             made = self.people.merge(me, owner.id)
             other = owner.id if made.id == me else me
             await self.track(made.id, "customer.merged", {"other": other}, id=f"merge:{other}", source="omnibus")
-        new = identity(self._key, kind, value, verified=verified, evidence=evidence)
+        new = self._recogniser.identity(kind, value, verified=verified, evidence=evidence)
         made, ref = self.people.give(me, new), new.ref
         data = {"kind": kind, "identity": ref, "evidence": evidence, "verified": verified}
         await self.track(made.id, "customer.identified", data, id=f"identity:{ref}:{verified}", source="omnibus")
@@ -135,8 +135,8 @@ class FakeDesk:
     async def issue(self, customer: str, offer: str) -> Terms:
         """Make an offer theirs (what the core does when a message names it); again: the same code."""
         me, known = self.people.who(customer), self._offers[offer]
-        code = known.code or self._word(f"{offer}/{me}", 13)
-        self._codes[code] = (offer, "" if known.kind == "shared" else me)
+        code = known.code or personal(self._key, offer, me)
+        self._codes[plain(code)] = (offer, "" if known.kind == "shared" else me)
         ends = known.expires(self.now())
         data = {"offer": offer, "expires": ends.isoformat()} if ends else {"offer": offer}
         await self.track(me, "code.issued", data, id=f"issue:{offer}:{me}", source="omnibus")
@@ -150,21 +150,23 @@ class FakeDesk:
 
     async def redeem(self, code: str, *, basket: str, customer: str = "", source: str) -> Redemption:
         """Redeem: exactly one basket wins a personal code; a shared one counts per person and in total."""
-        name, owner = self._codes.get(code, ("", ""))
-        offer = self._offers.get(name) or next((each for each in self._offers.values() if each.code == code), None)
+        typed = plain(code)
+        name, owner = self._codes.get(typed, ("", ""))
+        shared = (each for each in self._offers.values() if each.code and plain(each.code) == typed)
+        offer = self._offers.get(name) or next(shared, None)
         if offer is None:
-            return Redemption(False, "", basket, "unknown")
-        won = self._won.setdefault(code, {})
+            return Redemption(False, "", basket, "unknown code")
+        won = self._won.setdefault(typed, {})
         who = owner or (self.people.who(customer) if customer else "")
         before = won.get((who, basket)) or next((each for (w, _), each in won.items() if w == who and w), None)
         if before is not None:
             same = before.basket == basket
-            return before if same else Redemption(False, offer.name, before.basket, "redeemed", customer=who)
+            return before if same else Redemption(False, offer.name, before.basket, "already redeemed", customer=who)
         held = self.people.context(who)[Offers].held.get(offer.name) if who else None
         if self._over(held.expires if held else offer.ends):
-            return Redemption(False, offer.name, basket, "expired", customer=who)
+            return Redemption(False, offer.name, "", "expired", customer=who)
         if offer.limit is not None and len(won) >= offer.limit:
-            return Redemption(False, offer.name, basket, "used up", customer=who)
+            return Redemption(False, offer.name, "", "limit reached", customer=who)
         won[who, basket] = Redemption(True, offer.name, basket, percent=offer.percent, customer=who)
         if who:
             data = {"offer": offer.name, "basket": basket}
@@ -176,40 +178,32 @@ class FakeDesk:
     async def issue_handover(self, customer: str) -> Handover:
         """Make a signed token and a short code, good for a quarter of an hour."""
         me, number = self.people.who(customer), len(self._handovers)
-        token = self.seal({"handover": str(number), "customer": me}, HANDOVER_SECONDS)
+        sealed = self.seal({"handover": me, "number": str(number)}, HANDOVER_SECONDS)
         ends = self.now() + timedelta(seconds=HANDOVER_SECONDS)
-        made = Handover(token, self._word(f"handover {number}", 8), me, ends)
-        self._handovers[made.short] = made
+        made = Handover(sealed, grouped(token(self._key, f"handover {number}", SHORT)), me, ends)
+        self._handovers.append(made)
         await self.track(me, "handover.issued", {}, id=f"handover:{number}", source="omnibus")
         return made
 
     async def claim_handover(self, token: str, *, source: str) -> str:
         """Read a token or short code once; the same source may ask again."""
-        asked = token.strip().upper().replace("-", "")
-        made = next((h for h in self._handovers.values() if h.token == token.strip() or h.short == asked), None)
+        told = token.strip()
+        made = next((h for h in self._handovers if h.token == told or plain(h.short) == plain(told)), None)
         if made is None or self._over(made.expires):
-            raise NotFound("unknown or expired hand-over", fix="ask for a new code")
+            raise NotFound("this hand-over code is unknown or expired", fix="ask the customer to make a new one")
         if self._claimed.setdefault(made.short, source) != source:
-            raise NotFound("this hand-over was used already", fix="ask for a new code")
+            raise NotFound("this hand-over code was used already", fix="ask the customer to make a new one")
         who = self.people.who(made.customer)
         await self.track(who, "handover.claimed", {}, id=f"claim:{made.short}", source=source)
         return who
 
     def seal(self, claims: Mapping[str, str], seconds: int) -> str:
         """Sign short-lived claims."""
-        ends = (self.now() + timedelta(seconds=seconds)).timestamp()
-        body = _url64(json.dumps([dict(claims), ends], separators=(",", ":")).encode())
-        return f"{body}.{self._signature(body)}"
+        return self._tokens.seal(claims, seconds)
 
     def unseal(self, token: str) -> dict[str, str]:
         """Read claims; Forged when changed or expired."""
-        body, _, signature = token.partition(".")
-        if not hmac.compare_digest(signature.encode(), self._signature(body).encode()):
-            raise Forged("token")
-        claims, ends = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-        if self.now().timestamp() >= ends:
-            raise Forged("token expired")
-        return dict(claims)
+        return self._tokens.unseal(token)
 
     # ---- inside
 
@@ -231,9 +225,10 @@ class FakeDesk:
     def _terms(self, customer: str) -> list[Terms]:
         held = self.people.context(customer)[Offers].held
         mine = []
-        for code, (name, owner) in self._codes.items():
+        for name, owner in self._codes.values():
             if name in held and (not owner or self.people.who(owner) == customer):
                 offer, ends = self._offers[name], held[name].expires
+                code = offer.code or personal(self._key, name, owner)
                 label = offer.label or f"{offer.percent} % off"
                 deadline = f"{ends.day} {ends:%B %Y}" if ends else ""
                 mine.append(Terms(name, code, label, offer.percent, ends, deadline))
@@ -241,14 +236,3 @@ class FakeDesk:
 
     def _over(self, ends: datetime | None) -> bool:
         return ends is not None and ends <= self.now()
-
-    def _signature(self, body: str) -> str:
-        return _url64(hmac.new(self._key, body.encode(), hashlib.sha256).digest())
-
-    def _word(self, what: str, length: int) -> str:
-        digest = hmac.new(self._key, what.encode(), hashlib.sha256).digest()
-        return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:length])
-
-
-def _url64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from omnibus.customers.identities import normalised
 from omnibus.errors import InputError, NotFound
 from omnibus.model.context import Context, hears
 from omnibus.model.customer import Customer, Identity
@@ -130,18 +128,3 @@ class People:
         raise InputError(
             f"unknown event type `{type_}`", fix="use one of the core's, or register a facet that hears it"
         )
-
-
-def normalised(kind: str, value: str) -> str:
-    """Write an identity value as the core stores it: lower-case email, phone without spaces and dashes."""
-    value = value.strip()
-    if kind == "email":
-        return value.lower()
-    return re.sub(r"[\s().-]", "", value) if kind == "phone" else value
-
-
-def identity(key: bytes, kind: str, value: str, *, verified: bool, evidence: str) -> Identity:
-    """Make an identity with its keyed reference."""
-    value = normalised(kind, value)
-    ref = hmac.new(key, f"{kind}:{value}".encode(), hashlib.sha256).hexdigest()[:16]
-    return Identity(kind, value, ref, verified, evidence)
