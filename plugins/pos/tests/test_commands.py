@@ -69,6 +69,26 @@ def test_what_no_page_has_gets_a_near_spelling_and_is_counted():
     assert ink.replaced == 10
 
 
+@pytest.mark.parametrize("control", ["\x00", "\x07", "\x10", "\x1b", "\x1c", "\x1d", "\x7f", "\x9b"])
+def test_each_of_the_two_gates_holds_alone(control):
+    assert clean(f"a{control}b") == "ab"
+    assert Ink(LATIN).spell(f"a{control}b") == b"\x1bt\x13ab"
+    assert [page.byte(control) for page in LATIN if ord(control) < 0x80] in ([], [None, None])
+    assert Ink(LATIN).near(f"a{control}b") == "ab"
+
+
+def test_a_near_spelling_keeps_the_columns():
+    (line,) = [
+        each.text
+        for each in decoded(job([Columns("Boots", "39 €")], 20, Ink((Page("cp437", 0),))))
+        if isinstance(each, Text)
+    ]
+    assert line == "Boots         39 EUR"
+    ink = Ink((Page("cp437", 0),))
+    assert decoded(job([Text("aa bb 39\ue000€")], 8, ink))[:2] == [Text("aa bb"), Text("39 EUR")]
+    assert ink.replaced == 1
+
+
 def test_the_decoder_refuses_strange_commands_and_sees_an_opened_drawer():
     assert decoded(b"\x1bp\x00\x32\x32") == [Kicked()]
     for wrong in (b"\x1bz", b"\x07", b"\x1d(L\x02\x00\x30\x30", b"\x1d(k\x09\x00"):

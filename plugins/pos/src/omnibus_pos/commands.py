@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from omnibus_pos.paper import Align, Columns, Cut, Feed, Logo, Piece, QrCode, Rule, Text, beside, clean, wrap
+from omnibus_pos.paper import GLUE, Align, Columns, Cut, Feed, Logo, Piece, QrCode, Rule, Text, beside, clean, wrap
 
 INIT = b"\x1b@"
 KANJI_OFF = b"\x1c."  # else bytes above 0x80 pair up on printers sold in Asia
@@ -88,6 +88,18 @@ class Ink:
             out.append(page.byte(letter) or 0x3F)
         return bytes(out)
 
+    def near(self, text: str) -> str:
+        """Replace what no page has by its near spelling, before lines are broken: ``€`` may become three letters."""
+        parts = []
+        for part in text.split(GLUE):
+            letters = []
+            for letter in unicodedata.normalize("NFC", clean(part)):
+                known = letter == "\n" or self._page(letter) is not None
+                self.replaced += not known
+                letters.append(letter if known else self.spell_near(letter).decode("ascii"))
+            parts.append("".join(letters))
+        return GLUE.join(parts)
+
     def spell_near(self, letter: str) -> bytes:
         """Give an ASCII spelling of a character that no page has."""
         near = NEAR.get(letter) or unicodedata.normalize("NFKD", letter)
@@ -141,14 +153,16 @@ def raster(width: int, dots: bytes) -> bytes:
 def _bytes(piece: Piece, columns: int, ink: Ink) -> bytes:  # noqa: PLR0911 - one return an element
     match piece:
         case Text():
-            lines = wrap(piece.text, columns // piece.size)
+            lines = wrap(ink.near(piece.text), columns // piece.size)
             return _styled(lines, ink, piece.align, bold=piece.bold, size=piece.size)
         case Columns():
-            return _styled(beside(piece.left, piece.right, columns), ink, "left", bold=piece.bold, size=1)
+            return _styled(
+                beside(ink.near(piece.left), ink.near(piece.right), columns), ink, "left", bold=piece.bold, size=1
+            )
         case Logo() if piece.raster:
             return ALIGN["centre"] + raster(piece.width, piece.raster) + ALIGN["left"]
         case Logo():
-            return _styled(wrap(piece.name, columns // 2), ink, "centre", bold=True, size=2)
+            return _styled(wrap(ink.near(piece.name), columns // 2), ink, "centre", bold=True, size=2)
         case Rule():
             return _styled(["-" * columns], ink, "left", bold=False, size=1)
         case QrCode():
