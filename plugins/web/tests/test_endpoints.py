@@ -1,6 +1,7 @@
 """Pages over real HTTP: visits, events, identity, cards, and nobody's data for anybody else."""
 
 import asyncio
+import hmac
 import json
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from omnibus import Cart, Engagement, Refused
 from omnibus.testing import World
 from omnibus_web import Cards, assertion
 from omnibus_web.sandbox import SECRET, ShopSandbox
+from omnibus_web.vapid import url64
 from omnibus_web.visitors import reference
 
 from .conftest import FACE, Shop
@@ -20,6 +22,7 @@ from .conftest import FACE, Shop
 async def call(shop: Shop, path: str, body: Any, method: str = "POST", **headers: str) -> tuple[int, Any, Any]:
     data = body if isinstance(body, bytes) else json.dumps(body)
     async with (
+        asyncio.timeout(20),  # a stream that should not open must fail, not hang
         aiohttp.ClientSession() as client,
         client.request(method, f"{shop.root}/web/{path}", data=data, headers=headers) as answer,
     ):
@@ -153,12 +156,19 @@ async def test_a_mere_claim_joins_nobody(shop: Shop) -> None:
     assert (await owner(shop, page.secret)).id != ada.id
 
 
+def signed(header: Any, claims: Any) -> str:
+    """Sign whatever it is with the right secret."""
+    head = ".".join(url64(json.dumps(each).encode()) for each in (header, claims))
+    return f"{head}.{url64(hmac.digest(SECRET.encode(), head.encode(), 'sha256'))}"
+
+
 async def test_a_forged_stale_or_over_long_assertion_joins_nobody(shop: Shop) -> None:
     ada = await shop.desk.add(email="ada@example.com")
     now = shop.desk.now()
     good = assertion(SECRET, "email", "ada@example.com", now=now)
     head, body, mac = good.split(".")
     none = "eyJhbGciOiJub25lIn0"  # {"alg":"none"}
+    claims = {"aud": "omnibus", "kind": "email", "value": "ada@example.com", "exp": now.timestamp() + 60}
     bad = [
         assertion("wrong", "email", "ada@example.com", now=now),
         assertion("", "email", "ada@example.com", now=now),
@@ -166,6 +176,11 @@ async def test_a_forged_stale_or_over_long_assertion_joins_nobody(shop: Shop) ->
         assertion(SECRET, "email", "ada@example.com", now=now, seconds=3601),
         assertion(SECRET, "web", reference("x"), now=now),
         assertion(SECRET, "email", "", now=now),
+        signed({"alg": "HS512"}, claims), signed({}, claims), signed([], claims), signed({"alg": "HS256"}, []),
+        *(signed({"alg": "HS256"}, {**claims, **change}) for change in (
+            {"aud": "another"}, {"aud": None}, {"exp": None}, {"exp": "9999999999"}, {"exp": True}, {"kind": 7}, {"value": ["x"]},
+            {"kind": "push"},
+        )),
         f"{none}.{body}.", f"{none}.{body}.{mac}", f"{head}.{body}.", f"{head}..{mac}", "", ".", "..", "ä.ö.ü",
     ]  # fmt: skip
     _, page, _ = await call(shop, "visit", {})
