@@ -5,7 +5,7 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from omnibus import Forged, Receipt, Refused, Request, TryLater, Unknown, Unreachable
+from omnibus import Forged, InputError, Receipt, Refused, Request, TryLater, Unknown, Unreachable
 from omnibus.provider import read_dsn
 from omnibus.testing import sample_attempt, sample_context, sample_draft
 from omnibus_email import Email, Smtp, Smtps
@@ -101,7 +101,7 @@ async def test_connections_are_shared_and_bounded(world, table, clock, keep) -> 
 async def test_refusals_are_told_apart(world, smtp, keep, to, error, reason) -> None:
     with pytest.raises(error, match=f"^{reason}$") as caught:
         await smtp.send(content(), to, sample_attempt(), keep)
-    assert caught.value.__cause__ is None
+    assert not caught.value.account  # none of these is a reason to let everybody wait
     assert world.of("email") == []
     await smtp.send(content(), "ada@example.com", sample_attempt(2), keep)  # the connection is still good
     assert len(world.of("email")) == 1
@@ -262,7 +262,7 @@ async def test_silence_before_the_dot_can_be_tried_again_and_after_it_is_unknown
         await smtp.send(content(), "ada@example.com", sample_attempt(deadline=0.3), keep)
     smtp = await scripted(Script(silent_after="."))
     with pytest.raises(Unknown, match="deadline"):
-        await smtp.send(content(), "ada@example.com", sample_attempt(deadline=0.3), keep)
+        await smtp.send(content(), "ada@example.com", sample_attempt(deadline=1.5), keep)
     assert smtp._pool.idle == []
 
 
@@ -417,3 +417,18 @@ async def test_the_ledger_survives_a_restart(world, smtp, clock, keep, tmp_path)
     assert again.sandbox("email")._next() == "Q000002"
     assert again.sandbox("email").raw(again.of("email")[0])
     await again.stop()
+
+
+@pytest.mark.parametrize("path", ["nobody", "a@b\r\nRCPT TO:<x@y.example>", "{attempt}", "a b@c.example"])
+def test_a_wrong_return_path_is_found_at_the_start(clock, path) -> None:
+    settings = SmtpSettings.model_validate({"host": "x", "from": "a@b.example", "return_path": path})
+    with pytest.raises(InputError, match="return_path"):
+        Smtp(settings, now=clock.now)
+
+
+async def test_verp_puts_the_attempt_into_the_return_path(world, table, clock, keep) -> None:
+    smtp = provider(table, clock, return_path="bounce+{attempt}@acme.example")
+    attempt = sample_attempt()
+    await smtp.send(content(), "ada@example.com", attempt, keep)
+    await smtp.aclose()
+    assert world.of("email")[0].data["envelope_from"] == f"bounce+{attempt.id}@acme.example"

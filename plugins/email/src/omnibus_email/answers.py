@@ -99,6 +99,9 @@ _NOBODY = re.compile(
     re.IGNORECASE,
 )
 _TOO_FAST = re.compile(r"too (fast|quickly|many)|rate", re.IGNORECASE)
+_GREYLISTED = re.compile(
+    r"gr[ea]y-?list", re.IGNORECASE
+)  # this recipient's server only: no reason to pause the account
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 
 
@@ -128,7 +131,7 @@ def fault(code: int, text: str = "", status: str = "", *, recipient: bool = True
     if status:
         _, subject, detail = status.split(".")
         key = f"{int(subject)}.{int(detail)}"
-        if key == "2.1" and _TOO_FAST.search(text):
+        if (key == "2.1" and _TOO_FAST.search(text)) or (not for_good and _GREYLISTED.search(text)):
             return later(status)
         pair = DETAIL.get(key) or SUBJECT.get(subject)
         if pair is not None:

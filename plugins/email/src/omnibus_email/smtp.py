@@ -21,6 +21,7 @@ from omnibus import (
     Content,
     Event,
     Forged,
+    InputError,
     Keep,
     Provider,
     ProviderSettings,
@@ -29,6 +30,7 @@ from omnibus import (
     Report,
     Request,
     TryLater,
+    Unreachable,
 )
 from omnibus_email import api, head, incoming, mime
 from omnibus_email.channel import Email, EmailContent
@@ -36,6 +38,7 @@ from omnibus_email.dkim import Signer
 from omnibus_email.pool import Pool
 from omnibus_email.wire import Lost, Peer, StartTls, Wire
 
+CHECK = 15.0  # seconds for `omnibus doctor`
 BEFORE_DOT = 0.6  # share of the deadline after which it is better to give up before the mail leaves than to wait on
 
 
@@ -85,7 +88,17 @@ class Smtp(Provider):
         self._sender = head.sender_of(settings.from_)
         self._reply_to = head.sender_of(settings.reply_to) if settings.reply_to else None
         self._signer = self._signing(settings)
+        self._check_return_path(settings.return_path)
         self._pool = Pool(settings.connections)
+
+    @staticmethod
+    def _check_return_path(path: str) -> None:
+        try:
+            head.address_of(path.replace("{attempt}", "0") or "a@b.example")
+        except Unreachable:
+            raise InputError(
+                "no mail address", where="return_path", fix="write `bounce+{attempt}@example.com`"
+            ) from None
 
     def _signing(self, settings: SmtpSettings) -> Signer | None:
         key = settings.dkim_key.get_secret_value()
@@ -157,10 +170,11 @@ class Smtp(Provider):
             TryLater: the server cannot be reached or does not let us in.
         """
         try:
-            wire = await Wire.open(self._peer)
-        except Lost:
+            async with asyncio.timeout(CHECK):
+                wire = await Wire.open(self._peer)
+                await wire.quit()
+        except (Lost, TimeoutError):
             raise TryLater("not_connected") from None
-        await wire.quit()
 
     def verify(self, request: Request) -> None:
         """Compare ``X-Hook-Secret`` with both live secrets in constant time."""
