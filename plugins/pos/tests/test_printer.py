@@ -180,6 +180,17 @@ async def test_check_prints_nothing_and_names_the_trouble(world):
     assert world.entries == []
 
 
+async def test_a_print_server_that_answers_nothing_is_written_to_when_told_so(world):
+    world.sandbox("receipt").silent = True
+    receipt = await sent(printer(world, status=False))
+    assert receipt.details["paper"] == "unknown"
+    assert len(world.of("receipt")) == 1
+    world.sandbox("receipt").reset_after = 40
+    with pytest.raises(Unknown):
+        await sent(printer(world, status=False))
+    await printer(world, status=False).check()
+
+
 async def test_closed_prints_nothing(world):
     provider = printer(world)
     await provider.aclose()

@@ -31,6 +31,7 @@ class EscposSettings(ProviderSettings):
     Args:
         model: as python-escpos names it, e.g. ``TM-T88V`` or ``POS-5890``; code pages then have its numbers.
         codepages: those the printer has, the preferred one first; ``name`` or ``name:number`` where it differs by model.
+        status: ask for status bytes; false only for a print server that answers none: then nothing proves a print.
         connect_seconds, status_seconds: how long to wait for the connection and for a status byte.
         finish_seconds: how long a job may take until the printer answers again.
     """
@@ -39,6 +40,7 @@ class EscposSettings(ProviderSettings):
     port: int = Field(default=9100, ge=1, le=65535)
     model: str = ""
     codepages: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ("cp858",)
+    status: bool = True
     connect_seconds: float = Field(default=3.0, gt=0)
     status_seconds: float = Field(default=2.0, gt=0)
     finish_seconds: float = Field(default=12.0, gt=0)
@@ -104,6 +106,10 @@ class Escpos(Provider):
             raise Refused("unprintable")
         data = job(paper.pieces, paper.columns, ink)
         async with connected(self.settings.host, self.settings.port, self.settings.connect_seconds) as line:
+            if not self.settings.status:
+                await line.write(data)
+                await line.finish(self.settings.status_seconds)
+                return Receipt(None, {"bytes": len(data), "replaced": ink.replaced, "paper": "unknown"})
             await self._ready(line)
             await line.write(data)
             left = await line.ask(PAPER, self.settings.finish_seconds)
@@ -117,7 +123,8 @@ class Escpos(Provider):
     async def check(self) -> None:
         """Ask the printer how it is; nothing is printed."""
         async with connected(self.settings.host, self.settings.port, self.settings.connect_seconds) as line:
-            await self._ready(line)
+            if self.settings.status:
+                await self._ready(line)
 
     async def aclose(self) -> None:
         """Print nothing any more; connections last one job each."""
