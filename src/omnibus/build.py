@@ -86,14 +86,14 @@ def build(
     messages = _messages(settings, registry)
     store = make_store(settings.omnibus.store, now)
     timeline = Timeline(store, registry.facets, now)
-    recogniser, tokens = Recogniser(key), Tokens(key, now)
+    recogniser, tokens, sealer = Recogniser(key), Tokens(key, now), Sealer(key, "notes")
     links = Links(tokens, settings.omnibus.public_url, brand.senders.get("unsubscribe", ""))
     promises = Promises(settings.offers, key, store, timeline, terms_for, tokens, brand.zone)
     policies = make_policies(settings, registry)
     road = Road(
         store=store, timeline=timeline, lines=lines, policies=policies,
         composer=Composer(Writer(brand), brand, _picker(messages), links.opt_out), brand=brand, now=now,
-        keep=lambda scope: Notes(store, scope, Sealer(key, "notes")), promise=_promising(promises),
+        keep=lambda scope: Notes(store, scope, sealer), promise=_promising(promises),
         limits=_limits(policies), window=_window(policies), redirect=settings.safety.redirect_to, ids=ids,
     )  # fmt: skip
     types = frozenset(each for facet in registry.facets.values() for each in facet.hears if not each.endswith("*"))

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -207,10 +207,11 @@ def _past(customer: str) -> list[Event]:
     line = {"sku": "mug", "name": "Harbour mug", "price": "24.00", "quantity": 1}
     cart = {"id": customer, "currency": "GBP", "url": "https://acme.example/cart", "lines": [line]}
     said = {"channel": "fake", "purpose": "marketing", "topic": "*"}
+    then = NOW - timedelta(hours=1)
     return [
-        Event(f"{customer}-consent", "bench", "consent.granted", NOW, customer, said),
-        Event(f"{customer}-cart", "bench", "cart.updated", NOW, customer, cart),
-        Event(f"{customer}-name", "bench", "customer.updated", NOW, customer, {"name": f"Ada {customer}"}),
+        Event(f"{customer}-consent", "bench", "consent.granted", then, customer, said),
+        Event(f"{customer}-cart", "bench", "cart.updated", then, customer, cart),
+        Event(f"{customer}-name", "bench", "customer.updated", then, customer, {"name": f"Ada {customer}"}),
     ]
 
 

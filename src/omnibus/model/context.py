@@ -27,8 +27,17 @@ class FacetLike(Protocol):
 F = TypeVar("F")
 
 
+_heard: dict[tuple[Any, str], bool] = {}  # (facet, type) → answer; both sets are small and closed
+
+
 def hears(facet: Any, type_: str) -> bool:
     """Tell whether a facet wants events of this type; patterns are exact or end in ``.*``."""
+    if (facet, type_) not in _heard:
+        _heard[facet, type_] = _hears(facet, type_)
+    return _heard[facet, type_]
+
+
+def _hears(facet: Any, type_: str) -> bool:
     return any(
         type_ == each or (each.endswith(".*") and type_.startswith(each[:-1])) or each == "*" for each in facet.hears
     )

@@ -35,6 +35,7 @@ from omnibus.store import Change, Grant, Loaded, Try
 
 BATCH = 100  # deliveries in one claim
 POISON = 5  # faults of processing after which a delivery is parked as failed(poison)
+LULL = 0.005  # seconds of machine time that a claim waits for more free slots
 ROUNDS = 10  # times that one delivery is judged again within a claim
 
 Pauses = Mapping[str, tuple[datetime, str]]
@@ -78,15 +79,19 @@ class Dispatcher:
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
-        free = self.slots - len(self._tasks)
-        if free <= 0:
-            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-            free = self.slots - len(self._tasks)
+        while (free := self.slots - len(self._tasks)) < self.slots // 3:
+            # a claim is worth more the more it takes; a slow provider holds the others up for a moment only
+            if not await self._some_done() and free > 0:
+                break
         road = self.road
         claimed = await road.store.claim(road.now(), limit=min(BATCH, free), lease=self.lease, term=road.lease_term)
         if claimed:
             await self._sort(claimed)
         return len(claimed)
+
+    async def _some_done(self) -> bool:
+        done, _ = await asyncio.wait(self._tasks, timeout=LULL, return_when=asyncio.FIRST_COMPLETED)
+        return bool(done)
 
     async def finish(self) -> None:
         """Wait for what is in flight."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,6 +37,16 @@ class Promised:
 
 
 @dataclass(slots=True)
+class _Asked:
+    """Hold a settlement that waits for the next commit."""
+
+    settlement: Settlement
+    events: tuple[Event, ...]
+    done: asyncio.Future[None]
+    tries: int = 0
+
+
+@dataclass(slots=True)
 class Road:
     """Hold everything a stage may use.
 
@@ -62,6 +73,8 @@ class Road:
     deadline: float = 20.0
     lease_term: float = 60.0
     ids: Ids = field(default_factory=Ids)
+    _waiting: list[_Asked] = field(default_factory=list, repr=False)
+    _settling: bool = False
 
     def line(self, delivery: Delivery) -> Line | None:
         """Give the line a delivery went by."""
@@ -102,6 +115,8 @@ async def settle(
 ) -> None:  # fmt: skip
     """Write what became of a claimed delivery, its events folded in the same commit.
 
+    Settlements are group commits over whatever is ready: those that come while one commit is under way share the next.
+
     Raises:
         Conflict: the context kept moving.
     """
@@ -110,19 +125,55 @@ async def settle(
     watched = bool(delivery.premises) and (state in WAITING or shown)
     if shown and due is None and "withdraw" not in fields and road.ambient(delivery, channel):
         due = delivery.expires  # a card on show is taken off at its deadline; a post stays
-    for number in range(TRIES):
-        if number:  # stale: somebody was faster, perhaps with these very events
-            known = await road.store.known([(each.source, each.id) for each in events])
-            events = [each for each in events if (each.source, each.id) not in known]
-        change = None
-        if events:
-            loaded = (await road.store.load([delivery.customer]))[delivery.customer]
-            change = await road.timeline.fold(loaded, events)
-        settlement = Settlement(
-            delivery.id, delivery.customer, delivery.lease, state, reason, due=due, outcome=outcome, change=change,
-            decision=decision, watched=watched, **fields,
-        )  # fmt: skip
-        if (await road.store.settle([settlement]))[0]:
-            road.timeline.ring([delivery.customer])
-            return
-    raise Conflict("the context kept moving; try again")
+    settlement = Settlement(
+        delivery.id, delivery.customer, delivery.lease, state, reason, due=due, outcome=outcome, decision=decision,
+        watched=watched, **fields,
+    )  # fmt: skip
+    asked = _Asked(settlement, tuple(events), asyncio.get_running_loop().create_future())
+    road._waiting.append(asked)  # noqa: SLF001 - this module is the road's
+    if not road._settling:  # noqa: SLF001
+        await _settle_all(road)
+    await asked.done
+
+
+async def _settle_all(road: Road) -> None:
+    """Commit what waits, batch after batch, until nothing does."""
+    road._settling = True  # noqa: SLF001
+    batch: list[_Asked] = []
+    try:
+        while road._waiting:  # noqa: SLF001
+            batch, road._waiting = road._waiting, []  # noqa: SLF001
+            await _settle_batch(road, batch)
+    except BaseException as error:
+        for each in (*batch, *road._waiting):  # noqa: SLF001
+            if not each.done.done():
+                each.done.set_exception(error if isinstance(error, Exception) else Conflict("the worker stopped"))
+        road._waiting = []  # noqa: SLF001
+        raise
+    finally:
+        road._settling = False  # noqa: SLF001
+
+
+async def _settle_batch(road: Road, batch: Sequence[_Asked]) -> None:
+    loaded = await road.store.load([each.settlement.customer for each in batch if each.events])
+    wanted = []
+    for each in batch:
+        change = await road.timeline.fold(loaded[each.settlement.customer], each.events) if each.events else None
+        wanted.append(replace(each.settlement, change=change))
+    answers = await road.store.settle(wanted)
+    for each, ok in zip(batch, answers, strict=True):
+        if ok:
+            each.done.set_result(None)
+        elif each.tries >= TRIES:
+            each.done.set_exception(Conflict("the context kept moving; try again"))
+        else:
+            await _again(road, each)
+    road.timeline.ring([each.settlement.customer for each in batch])
+
+
+async def _again(road: Road, each: _Asked) -> None:
+    """Fold once more: somebody was faster, perhaps with these very events."""
+    known = await road.store.known([(event.source, event.id) for event in each.events])
+    each.events = tuple(event for event in each.events if (event.source, event.id) not in known)
+    each.tries += 1
+    road._waiting.append(each)  # noqa: SLF001
