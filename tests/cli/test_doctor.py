@@ -198,3 +198,20 @@ def test_config_show_masks_secrets_and_names_origins(shop: Shop, monkeypatch: py
     assert SECRET not in text + str(told)
     assert "till-key" not in text + str(told)
     assert "OMNIBUS_SERVER__PORT" in text
+
+
+def test_a_missing_or_broken_plugin_stops_nobody_else(shop: Shop, ada: str):
+    (shop.folder / "broken.py").write_text("import no_such_module")
+    plugins = TOML.replace("[omnibus]", "[omnibus]\nplugins = ['./broken.py']")
+    shop.write(plugins + '[channels.fax]\nprovider = "acme"\n[channels.broken]\nprovider = "acme"\n')
+    for words in (["send", "cart-reminder", ada, "--json"], ["work", "--drain"]):
+        result = shop.run(*words)
+        assert result.exit_code == 0
+        warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+        assert len(warnings) == 2
+        assert (
+            "[channels.fax]: no installed plugin brings this channel; `pip install omnibus-fax`; the others go on"
+            in warnings[0]
+        )
+        assert "[channels.broken]: its plugin cannot be used: ModuleNotFoundError" in warnings[1]
+    assert {each["state"] for each in shop.json("deliveries", "--channel", "web")} == {"sent"}

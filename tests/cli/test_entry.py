@@ -160,3 +160,37 @@ def test_logs_tell_libraries_without_their_arguments(capsys: pytest.CaptureFixtu
     assert first == {"event": "no answer from %s", "level": "error", "logger": "lib", "error": "ValueError"}
     assert (second["event"], second["pid"]) == ("started", 1)
     assert "address" not in second
+
+
+def test_long_work_says_a_line_for_every_thousand(capsys: pytest.CaptureFixture[str]):
+    from omnibus.cli.printing import counting
+
+    with counting("customers rebuilt") as advance:
+        for _ in range(25):
+            advance(100)
+    assert capsys.readouterr() == ("", "customers rebuilt: 1000\ncustomers rebuilt: 2000\n")
+
+
+def test_colours_only_on_a_terminal_and_without_no_color(shop: Shop, ada: str):
+    import os
+    import pty
+
+    def on_terminal(**extra: str) -> str:
+        ours, theirs = pty.openpty()
+        environ = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", **extra}
+        subprocess.run([*OMNIBUS, "audit"], stdout=theirs, stderr=theirs, check=True, cwd=shop.folder, env=environ)
+        os.close(theirs)
+        told = b""
+        while True:
+            try:
+                told += (more := os.read(ours, 65536))
+            except OSError:  # Linux's way to say that nobody writes any more
+                break
+            if not more:
+                break
+        os.close(ours)
+        return told.decode()
+
+    assert "\x1b[1m" in on_terminal()
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", on_terminal(NO_COLOR="1"))
+    assert "\x1b" not in shop.say("audit")

@@ -112,9 +112,10 @@ def test_configuration(shop: Shop, toml: str, expected: str):
     told = shop.json("config", "check", code=2)
     assert told["ok"] is False
     assert any(expected in each for each in told["mistakes"])
-    result = shop.run("send", "cart-reminder", "email:ada@example.com")
-    assert result.exit_code == 2
-    assert expected in result.stderr
+    if "pip install" not in expected:  # a missing plugin stops nobody else: test_a_missing_plugin_…
+        result = shop.run("send", "cart-reminder", "email:ada@example.com")
+        assert result.exit_code == 2
+        assert expected in result.stderr
     assert not (shop.folder / "omnibus.db").exists()
 
 

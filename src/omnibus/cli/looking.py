@@ -74,7 +74,7 @@ def deliveries(
 @json_option
 @click.pass_obj
 def dead(setup: Setup, last: int, *, as_json: bool) -> None:
-    """List the deliveries that were parked as failed(poison) after repeated faults.
+    """List the deliveries that were parked after repeated faults: failed(poison).
 
     Example: omnibus dead --json
     """

@@ -42,11 +42,13 @@ class Setup:
         """Open the bus, do one thing with it, close it.
 
         Args:
-            strict: every configured channel must work; looking at what is stored needs none.
+            strict: a wrong table stops it; a channel whose plugin is missing or broken is left out with a warning.
+                Looking at what is stored needs no channel at all.
         """
         from omnibus.build import build
 
-        bus = build(self.settings(), strict=strict)
+        settings = self.settings()
+        bus = build(_without_plugins(settings) if strict else settings, strict=strict)
 
         async def whole() -> T:
             async with opened(bus):
@@ -67,6 +69,20 @@ class Setup:
         except InputError:
             return {}  # `omnibus config check` says what is wrong with it
         return {each.name: each for each in registry.commands if each.name}
+
+
+def _without_plugins(settings: Settings) -> Settings:
+    """Leave out, with a warning, the channels whose plugin is missing or broken: it stops nobody else."""
+    from omnibus.build import load_plugins, system_now
+    from omnibus.cli.lines import try_lines
+
+    plugins = load_plugins(settings)
+    brought = {channel for channel, _ in plugins.registry.channels}
+    lost = {name: table for name, table in settings.channels.items() if name not in brought}
+    for each in try_lines(settings.model_copy(update={"channels": lost}), plugins, system_now):
+        click.echo(f"warning: {each.error}; the others go on", err=True)
+    left = {name: table for name, table in settings.channels.items() if name in brought}
+    return settings.model_copy(update={"channels": left})
 
 
 @asynccontextmanager
