@@ -25,7 +25,8 @@ from omnibus_pos import Display, Pole, StripeReader
 from omnibus_pos.commands import Ink, Page
 from omnibus_pos.pole import frame
 from omnibus_pos.sandbox import PoleSandbox
-from omnibus_pos.stripe import form, shown, signature
+from omnibus_pos.stripe import form, shown
+from omnibus_pos.stripe_hooks import signature
 from omnibus_pos.stripe_sandbox import READER, StripeSandbox
 
 LINES = [

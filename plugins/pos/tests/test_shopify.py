@@ -21,7 +21,7 @@ from omnibus.testing.clock import START
 from omnibus.testing.fakes import FakeKeep
 from omnibus.testing.faults import Fault, FaultyServer, Reply
 from omnibus_pos import Pos, Shopify
-from omnibus_pos.shopify import discount, draft, throttled
+from omnibus_pos.shopify_calls import discount, draft, throttled
 from omnibus_pos.shopify_hooks import SHOP, SIGNATURE, TOPIC, TRIGGERED, signature
 from omnibus_pos.shopify_sandbox import ShopifySandbox
 

@@ -1,16 +1,12 @@
 """Stripe Terminal for the channel ``display``: the cart on the reader's screen, the words as lines without an amount.
 
 API https://docs.stripe.com/api/terminal/readers/set_reader_display · errors https://docs.stripe.com/error-codes
-Idempotency https://docs.stripe.com/api/idempotent_requests · webhooks https://docs.stripe.com/webhooks#verify-manually
+Idempotency https://docs.stripe.com/api/idempotent_requests · webhooks: ``stripe_hooks.py``
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from pydantic import AliasChoices, Field, SecretStr
@@ -18,7 +14,6 @@ from pydantic import AliasChoices, Field, SecretStr
 from omnibus import (
     Attempt,
     Content,
-    Forged,
     Keep,
     Provider,
     ProviderSettings,
@@ -32,9 +27,9 @@ from omnibus import (
 from omnibus.http import Answer, Client
 from omnibus_pos.answers import Means, Secrets, error, member, minor, text
 from omnibus_pos.display import Display, DisplayContent
+from omnibus_pos.stripe_hooks import digest, reports, verify
 
 DESCRIPTION = 5000  # characters of a line
-TOLERANCE = 300  # seconds that a webhook's timestamp may lie off, either way
 
 #: ``error.code``, and below it ``error.type``; https://docs.stripe.com/error-codes
 CODES = {
@@ -55,11 +50,6 @@ CODES = {
     "invalid_request_error": Means.NO,
     "idempotency_error": Means.NO,
     "api_error": Means.LOST,
-}
-#: webhook type → our report, for actions of type ``set_reader_display``
-EVENTS = {
-    "terminal.reader.action_succeeded": "message.delivered",
-    "terminal.reader.action_failed": "message.failed",
 }
 
 
@@ -179,59 +169,6 @@ def form(cart: Mapping[str, Any]) -> dict[str, str]:
     for number, each in enumerate(cart["line_items"]):
         fields |= {f"cart[line_items][{number}][{name}]": str(value) for name, value in each.items()}
     return fields
-
-
-def digest(cart: Any) -> str:
-    """Name a cart by what it shows: Stripe gives displays no id, but tells the cart again in its webhooks."""
-    lines = member(cart, "line_items")
-    plain = [
-        [member(each, "description"), member(each, "amount"), member(each, "quantity")]
-        for each in (lines if isinstance(lines, list) else [])
-    ]
-    body = json.dumps([member(cart, "currency"), member(cart, "total"), plain], ensure_ascii=True)
-    return hashlib.sha256(body.encode()).hexdigest()[:24]
-
-
-def verify(request: Request, secrets: Sequence[SecretStr], now: datetime) -> None:
-    """Check the signature header.
-
-    Raises:
-        Forged: wrong, missing or stale, or no secret is configured.
-    """
-    parts = [each.partition("=") for each in request.headers.get("stripe-signature", "").split(",")]
-    stamps = [value for name, _, value in parts if name.strip() == "t"]
-    told = [value.encode("utf-8", "replace") for name, _, value in parts if name.strip() == "v1"]
-    stamp = stamps[0] if len(stamps) == 1 else ""
-    if not (stamp.isascii() and stamp.isdecimal() and len(stamp) < 12):
-        raise Forged("timestamp")
-    good = [
-        hmac.compare_digest(signature(each.get_secret_value(), stamp, request.body).encode(), one)
-        for each in secrets
-        if each.get_secret_value()
-        for one in told
-    ]
-    if not any(good) or abs(now.timestamp() - int(stamp)) > TOLERANCE:
-        raise Forged("signature")
-
-
-def signature(secret: str, stamp: str, body: bytes) -> str:
-    """Sign as Stripe does: hex HMAC-SHA256 over ``timestamp.body``, the secret as text."""
-    return hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
-
-
-def reports(told: Any, reader: str) -> list[Report]:
-    """Read a verified event; other readers' and other actions are no news."""
-    thing, created, id_ = member(told, "data", "object"), member(told, "created"), text(told, "id")
-    type_, action = EVENTS.get(text(told, "type")), member(thing, "action")
-    ours = text(thing, "id") == reader and text(action, "type") == "set_reader_display"
-    if not ours or type_ is None or not id_ or isinstance(created, bool) or not isinstance(created, int):
-        return []
-    if not 0 < created < 2**33 or not id_.isascii():
-        return []
-    data = {} if type_ == "message.delivered" else {"reason": text(action, "failure_code") or "reader_failed"}
-    cart = member(action, "set_reader_display", "cart")
-    at = datetime.fromtimestamp(created, UTC)
-    return [Report(id_, type_, at, provider_id=f"{reader}:{digest(cart)}", data=data)]
 
 
 def _error(answer: Answer) -> Exception:

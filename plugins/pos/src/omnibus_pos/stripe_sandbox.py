@@ -10,7 +10,7 @@ from typing import Any
 
 from omnibus import Request, Response
 from omnibus.testing import Entry, HttpSandbox, World
-from omnibus_pos.stripe import signature
+from omnibus_pos.stripe_hooks import signature
 
 KEY, READER, SECRET = "sk_test_sandbox", "tmr_sandbox", "whsec_sandbox"
 FIELD = re.compile(r"cart\[line_items\]\[(\d+)\]\[(description|amount|quantity)\]")
