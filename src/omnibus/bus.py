@@ -43,6 +43,7 @@ from omnibus.tracking.links import Links
 from omnibus.writing.messages import Messages
 
 APP = "app"  # the source of events that the embedding app tracks without naming one
+CHUNK = 100  # customers in one commit: the knee of the writer's curve
 IDLE = 1.0  # seconds of machine time between two looks at an idle store
 
 
@@ -156,16 +157,29 @@ class Bus:
         self, message: str | Message, to: Iterable[Customer | str], *, key: str = "", **values: Any
     ) -> AsyncIterator[tuple[Delivery, ...]]:
         """Send to many, in chunks of one commit each; customers by id or Customer; *key* is made unique per customer."""
-        chunk: list[Wish] = []
+        chunk: list[str] = []
         for each in to:
-            id_ = each.id if isinstance(each, Customer) else each
-            chunk.append(self._wish(message, id_, values, f"send:{key}:{id_}" if key else "", None, ""))
-            if len(chunk) == 100:  # one commit a hundred: the knee of the writer's curve
-                for deliveries in await self._accept(chunk):
+            chunk.append(each.id if isinstance(each, Customer) else each)
+            if len(chunk) == CHUNK:
+                for deliveries in await self._send_chunk(message, chunk, key, values):
                     yield deliveries
                 chunk = []
-        for deliveries in await self._accept(chunk):
+        for deliveries in await self._send_chunk(message, chunk, key, values):
             yield deliveries
+
+    async def _send_chunk(
+        self, message: str | Message, customers: list[str], key: str, values: dict[str, Any]
+    ) -> list[tuple[Delivery, ...]]:
+        known = await self.parts.store.load(customers) if customers else {}
+        lacking = [each for each in customers if each not in known]
+        if lacking:
+            raise NotFound(
+                f"no customer {lacking[0]}", fix="nothing of this chunk was accepted; `omnibus customers` lists them"
+            )
+        wishes = [
+            self._wish(message, each, values, f"send:{key}:{each}" if key else "", None, "") for each in customers
+        ]
+        return await self._accept(wishes)
 
     async def publish(
         self, message: str, *, via: Sequence[str] = (), key: str = "", at: datetime | None = None, **values: Any

@@ -127,11 +127,13 @@ class Dispatcher:
             return []
         loaded = await road.store.load([each.customer for each in deliveries], since=now - road.window)
         pauses = await road.store.pauses(now)
-        ready = [
-            made
-            for each in deliveries
-            if (made := await self._prepare(each, loaded[each.customer], pauses)) is not None
-        ]
+        strangers = [each for each in deliveries if each.customer not in loaded]
+        known = [each for each in deliveries if each.customer in loaded]
+        prepared = await asyncio.gather(  # together, so that those who need no attempt share one commit
+            *(settle(road, each, State.FAILED, "no such customer") for each in strangers),
+            *(self._prepare(each, loaded[each.customer], pauses) for each in known),
+        )
+        ready = [each for each in prepared if each is not None]
         grants = await road.store.attempt([each.wish for each in ready]) if ready else []
         again = []
         for each, grant in zip(ready, grants, strict=True):
