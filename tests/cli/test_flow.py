@@ -162,3 +162,5 @@ def test_what_strangers_wrote_does_not_steer_the_terminal(shop: Shop, ada: str):
     shown = shop.say("timeline", ada)
     assert "\x1b" not in shown
     assert "[red]" in shown
+    shop.say("track", ada, "customer.updated", json.dumps({"name": "\x1b[2JAda"}))
+    assert "name: ·[2JAda" in shop.say("customers", "show", ada)
