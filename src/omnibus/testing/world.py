@@ -73,9 +73,11 @@ class World:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.now, self.public_url = folder, now, public_url
         self.entries: list[Entry] = [Entry(**each) for each in _lines(folder / "ledger.ndjson")]
+        self._names: set[str] = set()  # of every promise ever made
         self.sandboxes: list[Side] = []
         self._owed: dict[str, dict[str, Any]] = {}
         for each in _lines(folder / "owed.ndjson"):
+            self._names.add(each["name"])
             if each.get("paid"):
                 self._owed.pop(each["name"], None)
             else:
@@ -104,11 +106,12 @@ class World:
         """Promise a webhook: ``sandbox.report(payload)`` is awaited once business time is *after* from now.
 
         Args:
-            name: unique for this promise, e.g. ``SM123:delivered``; promising it again is a no-op.
+            name: unique for this promise, e.g. ``SM123:delivered``; promising it again is a no-op, kept or not.
         """
         name = f"{sandbox.channel}/{sandbox.name}/{name}"
-        if name in self._owed:
+        if name in self._names:
             return
+        self._names.add(name)
         debt = {
             "name": name, "channel": sandbox.channel, "sandbox": sandbox.name, "due": (self.now() + after).isoformat(),
             "payload": dict(payload),
@@ -170,7 +173,10 @@ class World:
         return min(dues) if dues else None
 
     async def pump(self) -> int:
-        """Deliver every webhook that is due now, in order; returns how many. One that fails is kept and tried at the next pump."""
+        """Deliver every webhook that is due now, in order; returns how many.
+
+        One that fails is kept for the next pump, and its error is raised.
+        """
         paid = 0
         ready = [each for each in self._owed.values() if datetime.fromisoformat(each["due"]) <= self.now()]
         for debt in sorted(ready, key=lambda each: (each["due"], each["name"])):
@@ -193,12 +199,11 @@ def _append(file: Any, line: Mapping[str, Any]) -> None:
 
 
 def _lines(path: Path) -> Sequence[dict[str, Any]]:
+    """Read whole lines; the torn last one of a killed run is cut off, for what is written next must not run into it."""
     if not path.exists():
         return []
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            found.append(json.loads(line))
-        except ValueError:  # a torn last line of a killed run: it was never answered
-            continue
-    return found
+    body = path.read_bytes()
+    whole = body.rfind(b"\n") + 1
+    if whole < len(body):  # it was never answered
+        os.truncate(path, whole)
+    return [json.loads(line) for line in body[:whole].splitlines() if line.strip(b"\0 ")]
