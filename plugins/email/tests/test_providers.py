@@ -493,6 +493,15 @@ def test_only_amazons_certificates_are_fetched(url, monkeypatch) -> None:
     assert not sns.confirm(url)
 
 
+def test_a_certificate_that_cannot_be_read_now_is_no_forgery(monkeypatch) -> None:
+    def get(url):
+        raise TryLater("not_connected")
+
+    monkeypatch.setattr(sns, "get", get)
+    with pytest.raises(TryLater, match="certificate_not_read"):
+        sns._fetched("https://sns.us-east-1.amazonaws.com/x.pem")
+
+
 def test_a_subscription_of_ours_is_confirmed(monkeypatch) -> None:
     asked = []
     monkeypatch.setattr(sns, "get", asked.append)

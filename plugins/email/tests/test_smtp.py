@@ -403,7 +403,7 @@ async def test_a_person_answers_and_writes(world, smtp, clock, keep, monkeypatch
         ("consent.withdrawn", None, ("email", "ada@example.com"), {"channel": "email", "purpose": "marketing", "topic": "*"}),
         ("conversation.received", None, ("email", "ada@example.com"),
          {"channel": "email", "text": "Where is my parcel?", "subject": "Hello"}),
-        ("message.replied", receipt.provider_id, None,
+        ("message.replied", receipt.provider_id, ("email", "ada@example.com"),
          {"channel": "email", "text": "Do you have them\nin brown?", "subject": "Re: Ada, your Trail Boots are waiting"}),
     ]  # fmt: skip
 

@@ -221,10 +221,9 @@ def _words(mail: Message, mine: Mine, name: str, at: datetime) -> Iterator[Repor
         return
     ours = _ours(f"{mail.get('in-reply-to', '')} {mail.get('references', '')}", mine)
     data = {"channel": "email", "text": text, "subject": _text(mail, "subject")[:250]}
-    if ours:
-        yield Report(id=f"mail:{name}", type="message.replied", at=at, data=data, **ours)
-    else:
-        yield Report(id=f"mail:{name}", type="conversation.received", at=at, identity=identity, data=data)
+    # the identity stands in where the attempt is no longer known: a person's words are never lost
+    type_ = "message.replied" if ours else "conversation.received"
+    yield Report(id=f"mail:{name}", type=type_, at=at, identity=identity, data=data, **ours)
 
 
 def _machine(mail: Message) -> bool:

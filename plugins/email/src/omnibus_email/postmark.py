@@ -192,6 +192,6 @@ def inbound(told: Any, now: Any) -> list[Report]:
     data = {"channel": "email", "text": words[:20_000], "subject": api.text(told, "Subject")[:250]}
     attempt = re.search(r"<oma\.([A-Za-z0-9-]{8,64})@", headers.get("references", ""))
     at = api.when(api.text(told, "Date"), now)
-    if attempt:
-        return [Report(id=f"in:{mail}", type="message.replied", at=at, attempt=attempt[1], data=data)]
-    return [Report(id=f"in:{mail}", type="conversation.received", at=at, identity=("email", sender), data=data)]
+    type_ = "message.replied" if attempt else "conversation.received"
+    named = attempt[1] if attempt else None
+    return [Report(id=f"in:{mail}", type=type_, at=at, attempt=named, identity=("email", sender), data=data)]

@@ -8,6 +8,7 @@ accepted and comes back as a delivery report, ``complain`` is accepted and repor
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from datetime import timedelta
@@ -79,6 +80,7 @@ class SmtpSandbox(Sandbox):
     async def start(self) -> Mapping[str, Mapping[str, Any]]:
         """Listen on a free loopback port with a certificate made for this run."""
         (self.world.folder / "email").mkdir(parents=True, exist_ok=True)
+        logging.getLogger("mail.log").setLevel(logging.ERROR)  # the library's; it warns of itself, and shows addresses
         cert, key = mails.certificate(self.world.folder)
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(cert, key)

@@ -69,7 +69,7 @@ def _fetched(url: str) -> str:
     try:
         return get(url)
     except (TryLater, Refused, Unknown):
-        raise Forged("the certificate cannot be read now") from None
+        raise TryLater("certificate_not_read", retry_after=30) from None  # Amazon repeats what is answered by 503
 
 
 def confirm(url: str) -> bool:
