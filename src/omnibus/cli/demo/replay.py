@@ -186,7 +186,7 @@ async def _live_all(days: Days, deeds: list[Deed], progress: Callable[[int, date
     for number, deed in enumerate(deeds, 1):
         await days.live(deed)
         progress(number, deed.at)
-    for _ in range(30):  # the days after: what is still held or waiting comes to its end
+    for _ in range(2000):  # the days after: what is still held or waiting comes to its end
         due = await days.stage.bus.next_due() or days.stage.world.next_due
         if due is None:
             break
