@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tomllib
 from typing import Any
@@ -154,16 +155,20 @@ def test_channels(shop: Shop):
     assert (web["audience"], web["providers"], web["capabilities"]["ambient"]) == ("person", ["site://"], True)
     assert {"email", "sms", "twitter", "instagram", "receipt"} <= {each["channel"] for each in told["installed"]}
     text = shop.say("channels")
-    assert "Installed, not enabled: sms. These lines enable it:\n[channels.sms]\n" in text
+    assert 'Installed, not enabled: sms. These lines enable it:\n[channels.sms]\nprovider = "twilio"\n' in text
 
 
-def test_the_lines_shown_enable_a_channel(shop: Shop):
+def test_the_lines_shown_enable_a_channel(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     lines = {each["channel"]: each["toml"] for each in shop.json("channels")["installed"]}
     for toml in lines.values():
         assert list(tomllib.loads(toml)) == ["channels"]
-    shop.write(TOML + lines["receipt"].replace("…", "127.0.0.1"))
+    for name in re.findall(r"env:(\w+)", "".join(lines.values())):
+        monkeypatch.setenv(name, "AC" + "0" * 32)
+    del lines["push"]  # its key must be a real one
+    shop.write(TOML + "\n".join(lines.values()).replace("…", "127.0.0.1"))
     assert "the configuration is right" in shop.say("config", "check")
-    assert "receipt" in {each["channel"] for each in shop.json("channels")["enabled"]}
+    assert set(lines) <= {each["channel"] for each in shop.json("channels")["enabled"]}
+    assert {"display", "email", "instagram", "receipt", "sms", "twitter"} <= set(lines)
 
 
 def test_a_channel_that_cannot_be_used_hides_no_other(shop: Shop):

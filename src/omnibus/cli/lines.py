@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,10 +57,19 @@ def idle(settings: Settings | None) -> Iterator[Idle]:
     enabled = settings.channels if settings else {}
     plugins = Plugins()
     plugins.load({each.name for each in installed()})
-    registry = plugins.registry
+    registry, shown = plugins.registry, example_tables()
     for name in sorted({channel for channel, _ in registry.channels} - set(enabled)):
         kinds = tuple(kind for (channel, _), kind in registry.channels.items() if channel == name)
-        yield Idle(name, kinds, toml(name, kinds, registry))
+        yield Idle(name, kinds, shown.get(name) or toml(name, kinds, registry))
+
+
+def example_tables() -> dict[str, str]:
+    """Read the tables of the example shop: what a person would write for these channels."""
+    from omnibus.cli.starter import starter_folder
+
+    text = (starter_folder() / "omnibus.toml").read_text("utf-8")
+    tables = re.finditer(r"^(\[channels\.(\w+)\])[^\n]*\n((?:[^\n#\[][^\n]*\n)+)", text, re.MULTILINE)
+    return {each[2]: f"{each[1]}\n{each[3]}".rstrip() for each in tables}
 
 
 def toml(name: str, kinds: tuple[type[Channel], ...], registry: Registry) -> str:
