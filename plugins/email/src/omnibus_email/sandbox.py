@@ -74,6 +74,7 @@ class SmtpSandbox(Sandbox):
         super().__init__(world)
         self.unknown: set[str] = set()
         self.drop_after_dot = 0  # how many mails are taken without an answer
+        self._count = sum(1 for each in world.entries if each.channel == self.channel)  # goes on after a restart
         self._server: asyncio.Server | None = None
         self._open: set[_Server] = set()
 
@@ -159,7 +160,8 @@ class SmtpSandbox(Sandbox):
         return f"250 2.0.0 ok, queued as {entry.id}"
 
     def _next(self) -> str:
-        return f"Q{sum(1 for each in self.world.entries if each.channel == 'email') + 1:06d}"
+        self._count += 1
+        return f"Q{self._count:06d}"
 
     def _refuse(self, server: SMTP, to: str, why: str) -> None:
         envid = getattr(server, "dsn", {}).get("ENVID", "")
