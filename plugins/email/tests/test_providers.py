@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
-from omnibus import Receipt, Refused, Request, TryLater, Unknown, Unreachable
+from omnibus import Forged, Receipt, Refused, Request, TryLater, Unknown, Unreachable
 from omnibus.testing import FakeClock, ProviderContract, sample_attempt, sample_context, sample_draft
 from omnibus.testing.fakes import FakeKeep
 from omnibus.testing.faults import Fault, Reply
@@ -442,6 +442,43 @@ async def test_a_rate_limit_that_tells_only_when_it_ends() -> None:
     reset = int((FakeClock().now() + timedelta(seconds=7)).timestamp())
     told, *_ = await sent(Sendgrid, KEYS[Sendgrid], httpx.Response(429, headers={"x-ratelimit-reset": str(reset)}))
     assert told.retry_after == 7
+
+
+def route(provider, fields, key=b"s1"):
+    from urllib.parse import urlencode
+
+    stamp = str(int(provider.now().timestamp()))
+    told = {**fields, "timestamp": stamp, "token": "t1", "signature": mailgun.signature(stamp, "t1", key)}
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    return Request("POST", "https://talk.example.com/hooks/email/mailgun", headers, urlencode(told).encode())
+
+
+def test_a_mailgun_route_brings_what_people_write() -> None:
+    settings = {**COMMON, "api_key": "k", "webhook_secret": "s1"}
+    provider = Mailgun(Mailgun.Settings.model_validate(settings), now=FakeClock().now)
+    mail = {
+        "sender": "Ada@example.com", "subject": "Re: Hi", "body-plain": "In brown?\n\nOn Sat, Acme wrote:\n> Hi",
+        "Message-Id": "<a1@mail.example>", "Date": "Sat, 21 Nov 2026 11:40:00 +0000",
+    }  # fmt: skip
+    (report,) = provider.receive(route(provider, mail))
+    assert (report.id, report.type, report.identity) == (
+        "in:a1@mail.example",
+        "conversation.received",
+        ("email", "ada@example.com"),
+    )
+    assert report.data == {"channel": "email", "text": "In brown?", "subject": "Re: Hi"}
+    (report,) = provider.receive(
+        route(provider, {**mail, "In-Reply-To": "<om.d1@acme.example>", "stripped-text": "Brown?"})
+    )
+    assert (report.type, report.provider_id, report.data["text"]) == ("message.replied", "om.d1@acme.example", "Brown?")
+    assert provider.receive(route(provider, {**mail, "Auto-Submitted": "auto-replied"})) == []
+    assert provider.receive(route(provider, {})) == []
+    for forged in (
+        route(provider, mail, b"other"),
+        Request("POST", "https://x.example", {"content-type": "application/x-www-form-urlencoded"}, b"\xff=&&"),
+    ):
+        with pytest.raises(Forged):
+            provider.receive(forged)
 
 
 # ---- published vectors

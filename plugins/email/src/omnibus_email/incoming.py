@@ -128,14 +128,14 @@ def _about(mail: Message, mine: Mine, envelope: str = "") -> dict[str, Any]:
     for part in _parts(mail, "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers"):
         held = part.get_payload()
         inner = held[0] if isinstance(held, list) and held else _parsed(_bytes(part) or b"X: \n")
-        if isinstance(inner, Message) and (ours := _ours(f"{inner['message-id']} {inner['references']}", mine)):
-            return ours
+        if isinstance(inner, Message) and (named := ours(f"{inner['message-id']} {inner['references']}", mine.domain)):
+            return named
     return {}
 
 
-def _ours(text: str, mine: Mine) -> dict[str, Any]:
+def ours(text: str, domain: str) -> dict[str, Any]:
     """Find the last id that we made: of an attempt (``oma.``), else the Message-ID of a mail (``om.``)."""
-    found = [each for each in _IDS.findall(text) if each.endswith(f"@{mine.domain}")]
+    found = [each for each in _IDS.findall(text) if each.endswith(f"@{domain}")]
     attempts = [each[4:].rpartition("@")[0] for each in found if each.startswith("oma.")]
     if attempts:
         return {"attempt": attempts[-1]}
@@ -191,7 +191,7 @@ def _free_form(mail: Message, raw: bytes, mine: Mine, name: str, at: datetime) -
 
     Hard only where it shows a status that says so.
     """
-    about = _ours(raw.decode("latin-1"), mine)
+    about = ours(raw.decode("latin-1"), mine.domain)
     if not about:
         return
     waiting, lost = all_failures(mail)
@@ -219,11 +219,11 @@ def _words(mail: Message, mine: Mine, name: str, at: datetime) -> Iterator[Repor
         data = {"channel": "email", "purpose": "marketing", "topic": "*"}
         yield Report(id=f"mail:{name}", type="consent.withdrawn", at=at, identity=identity, data=data)
         return
-    ours = _ours(f"{mail.get('in-reply-to', '')} {mail.get('references', '')}", mine)
+    about = ours(f"{mail.get('in-reply-to', '')} {mail.get('references', '')}", mine.domain)
     data = {"channel": "email", "text": text, "subject": _text(mail, "subject")[:250]}
     # the identity stands in where the attempt is no longer known: a person's words are never lost
-    type_ = "message.replied" if ours else "conversation.received"
-    yield Report(id=f"mail:{name}", type=type_, at=at, identity=identity, data=data, **ours)
+    type_ = "message.replied" if about else "conversation.received"
+    yield Report(id=f"mail:{name}", type=type_, at=at, identity=identity, data=data, **about)
 
 
 def _machine(mail: Message) -> bool:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import SecretStr
 
 from omnibus import Attempt, Content, Event, Forged, Keep, Receipt, Refused, Report, Request, Unknown
 from omnibus.http import error_for
-from omnibus_email import api, head, mime
+from omnibus_email import api, head, incoming, mime
+from omnibus_email.reply import unquoted
 
 #: ``event`` → our event; ``accepted``, ``stored`` and unknown ones bring no news; ``failed`` is looked at closer
 EVENTS = {
@@ -82,10 +84,13 @@ class Mailgun(api.Api):
             raise error_for(answer)
 
     def prove(self, request: Request) -> None:
-        """Check the signature over time and token; it does not cover the event, so the token makes the event's id."""
-        told = api.signed_json(request)
-        stamp, token = (api.text(told, "signature", each) for each in ("timestamp", "token"))
-        shown = api.text(told, "signature", "signature").encode()
+        """Check the signature over time and token; it does not cover the event, so the token makes the event's id.
+
+        A route (an incoming mail) brings it as form fields, an event inside its JSON.
+        """
+        told = dict(request.form) if is_form(request) else api.walk(api.signed_json(request), "signature")
+        stamp, token = (api.text(told, each) for each in ("timestamp", "token"))
+        shown = api.text(told, "signature").encode()
         keys = self.secrets()
         self.fresh(stamp)
         same = [hmac.compare_digest(shown, signature(stamp, token, each).encode()) for each in keys]
@@ -93,7 +98,9 @@ class Mailgun(api.Api):
             raise Forged("wrong signature")
 
     def events(self, request: Request) -> Sequence[Report | Event]:
-        """Read one event."""
+        """Read one event, or one mail of a route."""
+        if is_form(request):
+            return inbound(dict(request.form), self.domain, self.now())
         told = request.json()
         event = api.walk(told, "event-data")
         what, mail = api.text(event, "event"), api.text(event, "message", "headers", "message-id").strip("<>")
@@ -113,6 +120,24 @@ class Mailgun(api.Api):
         at = api.when(api.walk(event, "timestamp"), self.now())
         name = api.name_of("mailgun", api.text(told, "signature", "token"))
         return [Report(name, type_, at, attempt=attempt or None, provider_id=mail or None, data=data)]
+
+
+def is_form(request: Request) -> bool:
+    """Tell whether a route posted it; one with attachments is multipart and not read (store and fetch those)."""
+    return request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+
+
+def inbound(told: Mapping[str, str], domain: str, now: datetime) -> list[Report]:
+    """Read a mail that somebody wrote, as Mailgun has parsed it; an answer names our mail in its references."""
+    sender, name = told.get("sender", "").lower(), told.get("Message-Id", "").strip("<> ")
+    if "@" not in sender or not name or told.get("Auto-Submitted", "no").lower() != "no":
+        return []
+    about = incoming.ours(f"{told.get('In-Reply-To', '')} {told.get('References', '')}", domain)
+    words = told.get("stripped-text") or unquoted(told.get("body-plain", ""))
+    data = {"channel": "email", "text": words.strip()[:20_000], "subject": told.get("subject", "")[:250]}
+    type_ = "message.replied" if about else "conversation.received"
+    at = api.when(told.get("Date", ""), now)
+    return [Report(id=api.name_of("in", name), type=type_, at=at, identity=("email", sender), data=data, **about)]
 
 
 def fields(to: str, attempt: Attempt) -> dict[str, str]:
