@@ -169,8 +169,8 @@ class Inbox:
             and len(delivery.via) > 1
         ):
             tried = (*delivery.tried, f"{attempt.channel}/{attempt.provider}/{attempt.identity}")
-            return Move(delivery.id, State.QUEUED, reason, due=now, tried=tried)  # the next route
-        return Move(delivery.id, State.BOUNCED, reason)
+            return Move(delivery.id, State.QUEUED, reason, due=now, tried=tried, attempt=attempt.id)  # the next route
+        return Move(delivery.id, State.BOUNCED, reason, attempt=attempt.id)
 
     async def _about_identity(self, source: str, report: Report, identity: tuple[str, str], gathered: Gathered) -> None:
         found = self.identity(*identity)

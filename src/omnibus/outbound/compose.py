@@ -36,12 +36,14 @@ class Composer:
     Args:
         pick: message of a delivery in a language.
         opt_out: how this customer stops, per delivery.
+        tracked: lets the links of formatted messages lead over us; None leaves them.
     """
 
     drafter: Drafter
     brand: Brand
     pick: Callable[[Delivery, str], Message]
     opt_out: Callable[[Delivery], OptOut]
+    tracked: Callable[[Draft, Delivery], Draft] | None = None
     _layouts: dict[tuple[str, str, str, str, str], Layout | None] = field(default_factory=dict)
 
     def compose(
@@ -61,6 +63,8 @@ class Composer:
             message, view=view, values={**message.data.get("values", {}), **delivery.values}, locale=locale,
             zone=profile.zone or self.brand.zone, delivery=delivery.id, terms=terms, opt_out=self.opt_out(delivery), now=now,
         )  # fmt: skip
+        if self.tracked is not None and channel.capabilities.html:
+            draft = self.tracked(draft, delivery)
         content = channel.compose(draft, self._layout(channel, message, locale), context)
         missing = [fact.kind for fact in draft.facts if fact.text not in content.text]
         if missing:

@@ -27,7 +27,7 @@ from omnibus.model.message import Purpose
 from omnibus.model.verdict import Drop, Hold
 from omnibus.outbound.hand_over import Parcel, hand_over, pause_after
 from omnibus.outbound.judge import Judgement, judge
-from omnibus.outbound.lost_answer import look
+from omnibus.outbound.lost_answer import give_up, look
 from omnibus.outbound.resolve import resolve, route_key
 from omnibus.outbound.road import Promised, Road, fact, settle
 from omnibus.outbound.take_off import take_off
@@ -109,16 +109,24 @@ class Dispatcher:
             if each.state in SHOWN:
                 self._start(take_off(self.road, each))
             elif each.state is State.UNKNOWN:
-                if await look(self.road, each):
-                    fresh.append(each)
+                self._start(self._look(each))
             else:
                 fresh.append(each)
+        await self._rounds(fresh)
+
+    async def _look(self, delivery: Delivery) -> None:
+        """Look at a lost answer, beside all the others: a provider that hangs delays nobody."""
+        again = await look(self.road, delivery)
+        if again is not None:
+            await self._rounds([again])
+
+    async def _rounds(self, fresh: list[Delivery]) -> None:
         for _ in range(ROUNDS):
             fresh = await self._advance(fresh)
             if not fresh:
                 return
         for each in fresh:
-            await settle(self.road, each, State.QUEUED, "the context kept moving", due=self.road.now())
+            await settle(self.road, each, _waiting(each), "the context kept moving", due=self.road.now())
 
     async def _advance(self, deliveries: list[Delivery]) -> list[Delivery]:
         """Judge and compose deliveries, commit their attempts together, start them; gives back those to judge again."""
@@ -167,13 +175,15 @@ class Dispatcher:
     async def _not_now(self, delivery: Delivery, judgement: Judgement, now: datetime) -> None:
         road, decision = self.road, json.dumps(judgement.shown())
         match judgement.verdict:
+            case Hold(until, reason) if delivery.state is State.UNKNOWN:  # it stays what it is, and is looked at then
+                await settle(road, delivery, State.UNKNOWN, reason, due=until, decision=decision)
             case Hold(until, reason):
                 due = until if delivery.expires is None else min(until, delivery.expires)
                 id_ = f"{delivery.id}:held:{due.isoformat()}:{now.isoformat()}"
                 event = fact("message.held", delivery, now, id_, {"until": due.isoformat(), "reason": reason})
                 await settle(road, delivery, State.HELD, reason, due=due, events=[event], decision=decision)
             case Drop(reason):
-                if delivery.state is State.UNKNOWN:
+                if delivery.state is State.UNKNOWN or delivery.flagged:
                     state, why = State.FAILED, "answer_lost"
                 elif delivery.tried:  # every way was tried, and the last one's answer is the reason
                     state, why = State.FAILED, delivery.reason or reason
@@ -192,15 +202,18 @@ class Dispatcher:
             return None
         provider = next(each for each in line.providers if each.scheme == route.provider)
         promised = self._promised(delivery, context, now)
+        again = delivery.state is State.UNKNOWN  # the same key once more
+        last = (await road.store.attempts(delivery.id))[-1] if again else None
         try:
             terms = promised.terms if promised else None
             message, content = road.composer.compose(delivery, line.channel, context, terms, now)
         except MessageError as error:
+            if again:
+                await give_up(road, delivery, last)
+                return None
             tried = (*delivery.tried, route_key(route.channel, route.provider, route.identity))
             await settle(road, delivery, State.QUEUED, f"cannot compose: {error}", due=now, tried=tried)
             return None
-        again = delivery.state is State.UNKNOWN  # the same key once more
-        last = (await road.store.attempts(delivery.id))[-1] if again else None
         id_ = last.id if last else road.ids.new(now)
         number = last.number if last else delivery.attempts + 1
         attempt = Attempt(
@@ -238,7 +251,7 @@ class Dispatcher:
             await settle(road, delivery, State.FAILED, reason, events=[event], faults=faults)
             return
         due = road.now() + timedelta(seconds=pause_after(faults))
-        await settle(road, delivery, State.QUEUED, f"fault: {cause}", due=due, faults=faults)
+        await settle(road, delivery, _waiting(delivery), f"fault: {cause}", due=due, faults=faults)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -249,3 +262,8 @@ class Dispatcher:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._failure = task.exception()
+
+
+def _waiting(delivery: Delivery) -> State:
+    """Say how it waits for another look: what may have arrived never becomes as good as new."""
+    return State.UNKNOWN if delivery.state is State.UNKNOWN else State.QUEUED

@@ -54,7 +54,7 @@ async def hand_over(road: Road, parcel: Parcel) -> None:
     except TryLater as error:
         await later(road, taken, parcel.attempt, provider, error)
     except (Refused, Unreachable) as error:
-        await failed(road, taken, parcel.attempt.id, error)
+        await failed(road, taken, parcel.attempt, error)
     else:
         await accepted(road, taken, parcel.attempt.id, receipt, message=parcel.message)
 
@@ -88,8 +88,12 @@ async def later(road: Road, delivery: Delivery, attempt: Attempt, provider: Prov
     if error.account or error.retry_after is not None or error.reason == "not_connected":
         rest = max(wait, ACCOUNT_PAUSE) if error.account else wait
         await road.store.pause(provider_key(delivery.channel, provider), now + timedelta(seconds=rest), error.reason)
-    outcome = Outcome(attempt.id, "later", error.reason, counts=False)
     due = now + timedelta(seconds=wait)
+    if attempt.resent:  # the first answer of this key is still lost: only the same key may ask again
+        outcome = Outcome(attempt.id, "unknown", error.reason)
+        await settle(road, delivery, State.UNKNOWN, error.reason, due=due, outcome=outcome, **route_fields(delivery))
+        return
+    outcome = Outcome(attempt.id, "later", error.reason, counts=False)
     await settle(road, delivery, State.QUEUED, error.reason, due=_within(due, delivery, now), outcome=outcome)
 
 
@@ -102,17 +106,28 @@ def _within(due: datetime, delivery: Delivery, now: datetime) -> datetime:
     return due if delivery.expires is None else max(min(due, delivery.expires), now)
 
 
-async def failed(road: Road, delivery: Delivery, attempt: str, error: DeliveryError) -> None:
-    """Leave this route for good; the next one is judged at once, within the deadline."""
+async def failed(road: Road, delivery: Delivery, attempt: Attempt, error: DeliveryError) -> None:
+    """Leave this route for good; the next one is judged at once, within the deadline.
+
+    What was handed over before, with its answer lost, may have arrived: no other route follows it.
+    """
     now = road.now()
     events: list[Event] = []
     if isinstance(error, Unreachable):
-        told = {"attempt": attempt, "reason": error.reason, "suppress": error.reason, "hard": True}
-        events.append(fact("message.bounced", delivery, now, f"{attempt}:bounced", told))
+        told = {"attempt": attempt.id, "reason": error.reason, "suppress": error.reason, "hard": True}
+        events.append(fact("message.bounced", delivery, now, f"{attempt.id}:bounced", told))
         if error.opt_out:
             said = {"channel": delivery.channel, "purpose": "marketing", "topic": "*", "reason": error.reason}
-            events.append(Event(f"{attempt}:optout", SOURCE, "consent.withdrawn", now, delivery.customer, said))
-    outcome = Outcome(attempt, "unreachable" if events else "refused", error.reason, counts=False)
+            events.append(Event(f"{attempt.id}:optout", SOURCE, "consent.withdrawn", now, delivery.customer, said))
+    name = "unreachable" if events else "refused"
+    if attempt.resent or delivery.flagged:
+        events.append(fact("message.failed", delivery, now, f"{attempt.id}:failed", {"reason": "answer_lost"}))
+        outcome = Outcome(attempt.id, "unknown" if attempt.resent else name, error.reason, counts=attempt.resent)
+        await settle(
+            road, delivery, State.FAILED, "answer_lost", events=events, outcome=outcome, **route_fields(delivery)
+        )
+        return
+    outcome = Outcome(attempt.id, name, error.reason, counts=False)
     tried = (*delivery.tried, tried_key(delivery))
     await settle(road, delivery, State.QUEUED, error.reason, due=now, events=events, outcome=outcome, tried=tried)
 

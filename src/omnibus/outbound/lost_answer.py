@@ -5,6 +5,7 @@ Source: reference of lost answers (docs/concepts/lost-answers.md): by declared i
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -23,28 +24,28 @@ LOOKS = (120.0, 600.0)
 KEY_SAFETY = 0.8  # share of a key's window within which it is used again
 
 
-async def look(road: Road, delivery: Delivery) -> bool:
-    """Look at an unknown delivery whose time has come; True when it shall be handed over again under the same key."""
+async def look(road: Road, delivery: Delivery) -> Delivery | None:
+    """Look at an unknown delivery whose time has come; gives it back when the same key shall be handed over again."""
     attempts = await road.store.attempts(delivery.id)
     last = attempts[-1] if attempts else None
     provider = road.provider(last.channel, delivery.audience, last.provider) if last else None
     if last is None or provider is None:
         await give_up(road, delivery, last)
-        return False
+        return None
     if last.outcome == "":  # a worker died between the commit and the answer
         await lost(road, _taken(delivery, last), last.id, provider, "worker died")
-        return False
+        return None
     match provider.idempotency:
         case "key":
             old = (road.now() - last.started).total_seconds()
             if provider.key_window == 0 or old <= KEY_SAFETY * provider.key_window:
-                return True
+                return _taken(delivery, last)
             await resolve_by_purpose(road, delivery, last)
         case "lookup":
             await _ask(road, delivery, last, provider)
         case _:
             await resolve_by_purpose(road, delivery, last)
-    return False
+    return None
 
 
 def _taken(delivery: Delivery, last: OpenAttempt) -> Delivery:
@@ -60,9 +61,13 @@ async def _ask(road: Road, delivery: Delivery, last: OpenAttempt, provider: Prov
     )  # fmt: skip
     keep = road.keep(provider_key(last.channel, provider))
     try:
-        found = await provider.lookup(attempt, identity.value if identity else "", keep)
+        async with asyncio.timeout(road.deadline):
+            found = await provider.lookup(attempt, identity.value if identity else "", keep)
     except DeliveryError as error:
         await _later(road, delivery, last, error.reason)
+        return
+    except Exception as error:  # noqa: BLE001 - a fault or a deadline tells nothing, and stops nobody else
+        await _later(road, delivery, last, f"fault:{type(error).__name__}")
         return
     if isinstance(found, Absent):
         outcome = Outcome(last.id, "absent", "the provider never got it", counts=False)

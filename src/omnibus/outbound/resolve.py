@@ -9,7 +9,7 @@ from datetime import datetime
 from omnibus.channel import Channel
 from omnibus.model.context import Context
 from omnibus.model.customer import Identity
-from omnibus.model.delivery import Delivery
+from omnibus.model.delivery import Delivery, State
 from omnibus.model.route import Route
 from omnibus.provider import Provider
 
@@ -45,7 +45,10 @@ def resolve(
     """List the routes a delivery may take, those that already failed left out; pure.
 
     Of a channel's providers the first that does not rest is taken: failover that heals by itself.
+    What may have arrived already goes the same way again or not at all, never by another provider.
     """
+    doubtful = delivery.channel and (delivery.flagged or delivery.state is State.UNKNOWN)
+    pinned = f"{delivery.channel}/{delivery.provider}/{delivery.identity}" if doubtful else ""
     routes: list[Route] = []
     without: list[str] = []
     rests: list[datetime] = []
@@ -60,7 +63,8 @@ def resolve(
             continue
         reach = line.channel.reach(context, now)
         for identity in identities:
-            awake = [each for each in line.providers if _key(name, each, identity) not in delivery.tried]
+            keys = {_key(name, each, identity): each for each in line.providers}
+            awake = [each for key, each in keys.items() if key not in delivery.tried and pinned in ("", key)]
             ready = [each for each in awake if provider_key(name, each) not in pauses]
             if not ready:
                 rests += [pauses[provider_key(name, each)][0] for each in awake]

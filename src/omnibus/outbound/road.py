@@ -21,8 +21,8 @@ from omnibus.outbound.compose import Composer
 from omnibus.outbound.resolve import Line, Lines
 from omnibus.policy import Policy
 from omnibus.provider import Keep, Provider
-from omnibus.store import CodeRow, Limit, Outcome, Settlement, Store
-from omnibus.timeline import TRIES, Timeline
+from omnibus.store import CodeRow, Limit, Loaded, Outcome, Settlement, Store
+from omnibus.timeline import TRIES, Timeline, broken
 
 SOURCE = "omnibus"  # the source of events that the bus itself states
 
@@ -43,6 +43,7 @@ class _Asked:
     settlement: Settlement
     events: tuple[Event, ...]
     done: asyncio.Future[None]
+    shown: Delivery | None = None
     tries: int = 0
 
 
@@ -129,7 +130,8 @@ async def settle(
         delivery.id, delivery.customer, delivery.lease, state, reason, due=due, outcome=outcome, decision=decision,
         watched=watched, **fields,
     )  # fmt: skip
-    asked = _Asked(settlement, tuple(events), asyncio.get_running_loop().create_future())
+    done = asyncio.get_running_loop().create_future()
+    asked = _Asked(settlement, tuple(events), done, replace(delivery, state=state) if shown else None)
     road._waiting.append(asked)  # noqa: SLF001 - this module is the road's
     if not road._settling:  # noqa: SLF001
         await _settle_all(road)
@@ -156,12 +158,14 @@ async def _settle_all(road: Road) -> None:
 
 async def _settle_batch(road: Road, batch: Sequence[_Asked]) -> None:
     loaded = await road.store.load([each.settlement.customer for each in batch if each.events])
-    wanted = []
+    wanted: list[tuple[_Asked, Settlement]] = []
     for each in batch:
-        change = await road.timeline.fold(loaded[each.settlement.customer], each.events) if each.events else None
-        wanted.append(replace(each.settlement, change=change))
-    answers = await road.store.settle(wanted)
-    for each, ok in zip(batch, answers, strict=True):
+        try:
+            wanted.append((each, await _folded(road, each, loaded)))
+        except Exception as error:  # noqa: BLE001 - a facet's fault is its own delivery's, not the batch's
+            each.done.set_exception(error)
+    answers = await road.store.settle([settlement for _, settlement in wanted])
+    for (each, _), ok in zip(wanted, answers, strict=True):
         if ok:
             each.done.set_result(None)
         elif each.tries >= TRIES:
@@ -169,6 +173,19 @@ async def _settle_batch(road: Road, batch: Sequence[_Asked]) -> None:
         else:
             await _again(road, each)
     road.timeline.ring([each.settlement.customer for each in batch])
+
+
+async def _folded(road: Road, each: _Asked, loaded: Mapping[str, Loaded]) -> Settlement:
+    settlement = each.settlement
+    if not each.events:
+        return settlement
+    mine = loaded[settlement.customer]
+    change = await road.timeline.fold(mine, each.events)
+    if each.shown and settlement.watched:
+        after = Context(mine.customer, road.timeline.facets, change.bodies)
+        if broken([each.shown], after, road.now())[1]:  # its reason went while the hand-over was under way
+            return replace(settlement, change=change, due=road.now(), withdraw=True)
+    return replace(settlement, change=change)
 
 
 async def _again(road: Road, each: _Asked) -> None:

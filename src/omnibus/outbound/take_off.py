@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from omnibus.errors import DeliveryError, TryLater, Unknown
@@ -20,19 +21,10 @@ async def take_off(road: Road, delivery: Delivery) -> None:
     keep = road.keep(provider_key(delivery.channel, provider)) if provider else None
     try:
         if provider is not None and keep is not None:
-            await provider.withdraw(Receipt(delivery.provider_id or None), keep)
+            async with asyncio.timeout(road.deadline):
+                await provider.withdraw(Receipt(delivery.provider_id or None), keep)
     except (TryLater, Unknown) as error:
-        wait = getattr(error, "retry_after", None) or pause_after(delivery.faults + 1)
-        due = now + timedelta(seconds=wait)
-        await settle(
-            road,
-            delivery,
-            delivery.state,
-            delivery.reason,
-            due=due,
-            faults=delivery.faults + 1,
-            withdraw=delivery.withdraw,
-        )
+        await _again(road, delivery, getattr(error, "retry_after", None))
         return
     except DeliveryError as error:
         event = fact("message.failed", delivery, now, f"{delivery.id}:not-withdrawn", {"reason": error.reason})
@@ -41,5 +33,14 @@ async def take_off(road: Road, delivery: Delivery) -> None:
             withdraw=False,
         )  # fmt: skip
         return
+    except Exception:  # noqa: BLE001 - a provider's fault stops nobody else; it is asked again, ever more rarely
+        await _again(road, delivery, None)
+        return
     event = fact("message.withdrawn", delivery, now, f"{delivery.id}:withdrawn", {"reason": why})
     await settle(road, delivery, State.WITHDRAWN, why, events=[event], withdraw=False)
+
+
+async def _again(road: Road, delivery: Delivery, wait: float | None) -> None:
+    faults = delivery.faults + 1
+    due = road.now() + timedelta(seconds=wait or pause_after(faults))
+    await settle(road, delivery, delivery.state, delivery.reason, due=due, faults=faults, withdraw=delivery.withdraw)

@@ -16,7 +16,7 @@ from omnibus.bus import Bus
 from omnibus.errors import StoreFull
 from omnibus.model.request import Request
 from omnibus.server.desk import BusDesk
-from omnibus.server.pages import unsubscribe
+from omnibus.server.pages import follow, unsubscribe
 from omnibus.testing.serving import routes
 
 MAX_BODY = 5_000_000  # bytes
@@ -45,6 +45,9 @@ def make_app(bus: Bus, closing: asyncio.Event | None = None) -> Starlette:
     async def stop(asked: Asked) -> Answer:
         return await unsubscribe(bus, asked)
 
+    async def click(asked: Asked) -> Answer:
+        return await follow(bus, asked)
+
     async def health(asked: Asked) -> Answer:
         try:
             await bus.next_due()
@@ -56,6 +59,7 @@ def make_app(bus: Bus, closing: asyncio.Event | None = None) -> Starlette:
         routes=[
             Route("/hooks/{channel}/{provider}", hook, methods=["GET", "POST", "PUT"]),
             Route("/u/{token}", stop, methods=["GET", "POST"]),
+            Route("/c/{token}", click, methods=["GET"]),
             Route("/health", health),
             *routes(endpoints, lambda endpoint: desks[endpoint.channel]),
         ]

@@ -5,13 +5,14 @@ Source: RFC 8058 (one-click: POST with ``List-Unsubscribe=One-Click``).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from html import escape
 
 from starlette.requests import Request as Asked
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from omnibus.bus import Bus
-from omnibus.errors import Forged, NotFound
+from omnibus.errors import Forged, InputError, NotFound
 
 SOURCE = "unsubscribe"
 
@@ -24,7 +25,7 @@ async def unsubscribe(bus: Bus, asked: Asked) -> Response:
         return _page(
             bus, "This link is not valid", "<p>It was changed on its way. Please use the one in the message.</p>", 404
         )
-    if asked.method == "GET":
+    if asked.method != "POST":  # HEAD, too, only looks
         form = (
             '<form method="post"><p>We will not write to you about this any more.</p>'
             '<button name="topic" value="one">Stop messages about this</button> '
@@ -44,6 +45,21 @@ async def unsubscribe(bus: Bus, asked: Asked) -> Response:
     except NotFound:
         return _page(bus, "You are not known here any more", "<p>Nothing is sent to you.</p>")
     return _page(bus, "Done", "<p>You will not hear from us about this again.</p>")
+
+
+async def follow(bus: Bus, asked: Asked) -> Response:
+    """Note a click and lead on; only to where we said, for the token is signed. A HEAD is a machine looking."""
+    try:
+        claims = bus.parts.links.read_click(asked.path_params["token"])
+    except Forged:
+        return _page(
+            bus, "This link is not valid", "<p>It was changed on its way. Please use the one in the message.</p>", 404
+        )
+    if asked.method == "GET":
+        data = {"delivery": claims["d"]}
+        with suppress(NotFound, InputError):  # an erased customer's link still leads on
+            await bus.track(claims["c"], "message.clicked", data, id=f"{claims['d']}:clicked", source="link")
+    return RedirectResponse(claims["l"], 302, {"referrer-policy": "no-referrer", "cache-control": "no-store"})
 
 
 def _page(bus: Bus, title: str, body: str, status: int = 200) -> HTMLResponse:

@@ -110,7 +110,7 @@ _watched = delivery.c.watched == 1
 _leased = delivery.c.lease.is_not(None)
 Index("delivery_due", delivery.c.customer, delivery.c.due, delivery.c.id, sqlite_where=_due, postgresql_where=_due)
 Index("delivery_watched", delivery.c.customer, sqlite_where=_watched, postgresql_where=_watched)
-Index("delivery_leased", delivery.c.lease, sqlite_where=_leased, postgresql_where=_leased)
+Index("delivery_leased", delivery.c.customer, delivery.c.lease, sqlite_where=_leased, postgresql_where=_leased)
 Index("delivery_customer", delivery.c.customer, delivery.c.id)
 
 lane = Table(

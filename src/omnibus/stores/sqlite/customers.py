@@ -10,11 +10,13 @@ import apsw
 from omnibus.model.customer import Customer, Identity
 from omnibus.model.delivery import SHOWN, State, may_move
 from omnibus.model.event import Event
+from omnibus.model.message import Purpose
 from omnibus.store import Change, Loaded, Move, Spent, decode_bodies, encode_bodies
 from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.sqlite.engine import Stale
 from omnibus.stores.sqlite.rows import DELIVERY, EVENT, dump, event_row, micros, read_delivery, read_events
 
+URGENT = Purpose.TRANSACTIONAL.value
 _SHOWN = tuple(state.value for state in SHOWN)
 _CAN_WITHDRAW = f"state IN ({','.join('?' * len(_SHOWN))})"
 
@@ -113,7 +115,7 @@ def apply(db: apsw.Connection, change: Change, stirring: frozenset[str]) -> None
         Stale: the context has another version, or an event is stored already; the caller rolls back.
     """
     row = db.execute("SELECT version FROM context WHERE customer=?", (change.customer,)).fetchone()
-    if (row[0] if row else 0) != change.version:
+    if (row[0] if row else 0) != change.version or canonical(db, change.customer) != change.customer:
         raise Stale
     for event in change.events:
         heard = int(change.quiet or event.type not in stirring)
@@ -137,30 +139,72 @@ def apply(db: apsw.Connection, change: Change, stirring: frozenset[str]) -> None
 
 
 def apply_move(db: apsw.Connection, customer: str, move: Move) -> None:
-    """Move a delivery upwards; a late report that would move it back changes nothing."""
-    row = db.execute("SELECT state, reported FROM delivery WHERE id=?", (move.delivery,)).fetchone()
+    """Move a delivery by a report; a late one, or one of a hand-over that another followed, changes nothing.
+
+    Raises:
+        Stale: it shall be dropped, and is not waiting any more.
+    """
+    sql = "SELECT state, reported, reason, due FROM delivery WHERE id=?"
+    row = db.execute(sql, (move.delivery,)).fetchone()
     if row is None:
         return
-    if row[0] == State.SENDING:  # the report overtook the receipt: the settlement takes it up
-        if not row[1] or may_move(State(row[1]), move.state):
-            db.execute("UPDATE delivery SET reported=? WHERE id=?", (move.state.value, move.delivery))
+    old = State(row[0])
+    if move.state is State.DROPPED:
+        if old not in {State.QUEUED, State.HELD}:
+            raise Stale
+    elif not _current(db, old, row[2], move):
         return
-    if not may_move(State(row[0]), move.state):
+    new = State.FAILED if (old, move.state) == (State.UNKNOWN, State.BOUNCED) else move.state
+    if old is State.SENDING:
+        _overtake(db, State(row[1] or State.SENT), new, move)
         return
-    shown = move.state in SHOWN
+    if not _reaches(old, new):
+        return
+    shown = new in SHOWN
+    due = row[3] if shown and old in SHOWN and move.due is None else micros(move.due)
     db.execute(
-        "UPDATE delivery SET state=?1, reason=coalesce(?2, reason), due=CASE WHEN ?3 IS NULL AND ?4 THEN due ELSE ?3 END,"
-        " provider_id=coalesce(?5, provider_id), tried=coalesce(?6, tried),"
-        " watched=CASE WHEN ?4 THEN watched ELSE ?7 END WHERE id=?8",
+        "UPDATE delivery SET state=?1, reason=coalesce(?2, reason), due=?3, provider_id=coalesce(?4, provider_id),"
+        " tried=coalesce(?5, tried), watched=CASE WHEN ?6 THEN watched WHEN ?7 THEN 1 ELSE 0 END WHERE id=?8",
         (
-            move.state.value, move.reason, micros(move.due), int(shown and row[0] in _SHOWN), move.provider_id,
-            None if move.tried is None else dump(move.tried), int(move.state is State.QUEUED), move.delivery,
+            new.value, move.reason, due, move.provider_id, None if move.tried is None else dump(move.tried), int(shown),
+            int(new is State.QUEUED), move.delivery,
         ),
     )  # fmt: skip
     if shown and move.attempt:  # it did arrive, whatever we thought
         db.execute("UPDATE attempt SET outcome='accepted' WHERE id=? AND outcome<>'accepted'", (move.attempt,))
+    elif move.attempt:  # it came back: the budget gets its points again
+        db.execute(
+            "UPDATE attempt SET outcome='bounced', reason=coalesce(?, reason), points=0 WHERE id=?",
+            (move.reason, move.attempt),
+        )
     if move.due is not None:
         raise_lane(db, customer, to_micros(move.due), urgent=False)
+
+
+def _overtake(db: apsw.Connection, before: State, new: State, move: Move) -> None:
+    """Keep a report that overtook the receipt, for the settlement to take up."""
+    if _reaches(before, new):
+        tried = None if move.tried is None else dump(move.tried)
+        db.execute(
+            "UPDATE delivery SET reported=?, tried=coalesce(?, tried) WHERE id=?", (new.value, tried, move.delivery)
+        )
+
+
+def _current(db: apsw.Connection, state: State, reason: str, move: Move) -> bool:
+    """Tell whether a report is about how things stand: its hand-over is the last, or proves what we did not know."""
+    if state is State.FAILED and reason != "answer_lost":
+        return False
+    if not move.attempt or state is State.FAILED or (state is State.UNKNOWN and move.state in SHOWN):
+        return True
+    row = db.execute(
+        "SELECT id FROM attempt WHERE delivery=? ORDER BY number DESC, id DESC LIMIT 1", (move.delivery,)
+    ).fetchone()
+    return row is not None and row[0] == move.attempt
+
+
+def _reaches(old: State, new: State) -> bool:
+    """Tell whether the drawing leads from *old* to *new*; a bounce leads on to the next route."""
+    return may_move(old, new) or (new is State.QUEUED and may_move(old, State.BOUNCED))
 
 
 def _touch(
@@ -180,6 +224,20 @@ def raise_lane(db: apsw.Connection, customer: str, due: int, *, urgent: bool) ->
         "INSERT INTO lane (customer, due, urgent) VALUES (?1, ?2, ?3) ON CONFLICT (customer) DO UPDATE SET"
         " due=min(coalesce(due, ?2), ?2), urgent=CASE WHEN ?3 IS NULL THEN urgent ELSE min(coalesce(urgent, ?3), ?3) END",
         (customer, due, due if urgent else None),
+    )
+
+
+def refresh_lane(db: apsw.Connection, customer: str) -> None:
+    """Let the lane say what its deliveries say: what is due next, and whether one of them is in somebody's hands."""
+    db.execute("INSERT INTO lane (customer) VALUES (?) ON CONFLICT DO NOTHING", (customer,))
+    sql = "SELECT lease, lease_until FROM delivery WHERE customer=? AND lease IS NOT NULL LIMIT 1"
+    held = db.execute(sql, (customer,)).fetchone() or (None, None)
+    db.execute(
+        "UPDATE lane SET lease=?2, lease_until=?3,"
+        " due=(SELECT min(due) FROM delivery d WHERE d.customer=?1 AND d.due IS NOT NULL),"
+        f" urgent=(SELECT min(due) FROM delivery d WHERE d.customer=?1 AND d.due IS NOT NULL AND purpose='{URGENT}')"
+        " WHERE customer=?1",
+        (customer, *held),
     )
 
 
@@ -210,69 +268,6 @@ def put(db: apsw.Connection, changes: Sequence[Change], stirring: frozenset[str]
         except Stale:
             done.append(False)
     return done
-
-
-def merge(db: apsw.Connection, loser: str, winner: str, changes: Sequence[Change], stirring: frozenset[str]) -> bool:
-    """Make *loser* an alias of *winner*; identities, waiting rows, attempts and runs move along."""
-    try:
-        with db:
-            for change in changes:
-                apply(db, change, stirring)
-            db.execute('UPDATE customer SET "into"=? WHERE id=? AND "into" IS NULL', (winner, loser))
-            if not db.changes():
-                raise Stale
-            _move_rows(db, loser, winner)
-    except Stale:
-        return False
-    return True
-
-
-def unmerge(db: apsw.Connection, loser: str, changes: Sequence[Change], stirring: frozenset[str]) -> bool:
-    """Remove the alias; what was the loser's goes back."""
-    try:
-        with db:
-            winner = canonical(db, loser)
-            if winner is None or winner == loser:
-                raise Stale
-            for change in changes:
-                apply(db, change, stirring)
-            db.execute('UPDATE customer SET "into"=NULL WHERE id=?', (loser,))
-            own = aliases(db, loser)
-            marks = ",".join("?" * len(own))
-            db.execute(
-                f"UPDATE identity SET customer=? WHERE customer=? AND origin IN ({marks})", (loser, winner, *own)
-            )
-            db.execute(
-                f"UPDATE delivery SET customer=? WHERE customer=? AND subject IN ({marks})", (loser, winner, *own)
-            )
-            db.execute(
-                "UPDATE attempt SET customer=? WHERE delivery IN (SELECT id FROM delivery WHERE customer=?)",
-                (loser, loser),
-            )
-            _refresh_lanes(db, loser, winner)
-    except Stale:
-        return False
-    return True
-
-
-def _move_rows(db: apsw.Connection, loser: str, winner: str) -> None:
-    for table in ("identity", "delivery", "attempt"):
-        db.execute(f"UPDATE {table} SET customer=? WHERE customer=?", (winner, loser))
-    db.execute("UPDATE OR IGNORE run SET customer=? WHERE customer=?", (winner, loser))
-    db.execute("UPDATE code SET customer=? WHERE customer=?", (winner, loser))
-    db.execute("DELETE FROM context WHERE customer=?", (loser,))
-    _refresh_lanes(db, loser, winner)
-
-
-def _refresh_lanes(db: apsw.Connection, *customers: str) -> None:
-    for each in customers:
-        db.execute("INSERT INTO lane (customer) VALUES (?) ON CONFLICT DO NOTHING", (each,))
-        db.execute(
-            "UPDATE lane SET due=(SELECT min(due) FROM delivery d WHERE d.customer=?1 AND d.due IS NOT NULL),"
-            " urgent=(SELECT min(due) FROM delivery d WHERE d.customer=?1 AND d.due IS NOT NULL AND purpose='transactional')"
-            " WHERE customer=?1",
-            (each,),
-        )
 
 
 def known(db: apsw.Connection, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -57,6 +57,7 @@ class Engine:
     def start(self) -> None:
         """Start both threads."""
         self._closing = False
+        self._writing = connect(self.path)  # here, so that a file that cannot be opened is told to who opens it
         self._reader = ThreadPoolExecutor(1, "omnibus-reader")
         self._thread = threading.Thread(target=self._write_all, name="omnibus-writer", daemon=True)
         self._thread.start()
@@ -130,7 +131,7 @@ class Engine:
             self._reading = None
 
     def _write_all(self) -> None:
-        db = connect(self.path)
+        db = self._writing
         while True:
             with self._wake:
                 while not self._jobs and not self._closing:
@@ -149,7 +150,7 @@ class Engine:
             db.execute("BEGIN IMMEDIATE")
             answers: list[Any] = [_one(db, job) for job in jobs]
             db.execute("COMMIT")
-        except (apsw.FullError, apsw.BusyError, apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError) as error:
+        except apsw.Error as error:  # full, locked, damaged, gone: nothing of this group is stored
             if db.in_transaction:
                 db.execute("ROLLBACK")
             return [StoreFull(f"the store cannot write now ({type(error).__name__})")] * len(jobs)
@@ -161,7 +162,7 @@ def _one(db: apsw.Connection, job: Job) -> Any:
     try:
         with db:
             return job(db)
-    except (apsw.FullError, apsw.BusyError, apsw.IOError, apsw.ReadOnlyError):
+    except (apsw.FullError, apsw.BusyError, apsw.IOError, apsw.ReadOnlyError, apsw.CorruptError, apsw.NotADBError):
         raise
     except Exception as error:  # noqa: BLE001 - handed to the caller, who raises it
         return error

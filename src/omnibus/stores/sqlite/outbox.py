@@ -5,28 +5,21 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import apsw
 
-from omnibus.model.delivery import FINAL, WAITING, Delivery, State
-from omnibus.model.message import Purpose
+from omnibus.errors import NotFound
+from omnibus.model.delivery import FINAL, SHOWN, WAITING, Delivery, State, may_move
 from omnibus.store import Grant, OpenAttempt, Outcome, Settlement, Try, Wish
 from omnibus.stores.schema import to_micros
-from omnibus.stores.sqlite.customers import apply, canonical, raise_lane
+from omnibus.stores.sqlite.customers import URGENT, apply, canonical, raise_lane, refresh_lane
 from omnibus.stores.sqlite.engine import Stale
 from omnibus.stores.sqlite.rows import ATTEMPT, DELIVERY, delivery_row, dump, micros, read_attempt, read_delivery
 
 _INSERT = f"INSERT INTO delivery ({DELIVERY.removesuffix(', lease')}, watched) VALUES ({', '.join('?' * 26)})"
-_URGENT = Purpose.TRANSACTIONAL.value
-#: one lane row knows its earliest due delivery, and its earliest transactional one
-_FREE = (
-    "UPDATE lane SET lease=NULL, lease_until=NULL,"
-    " due=(SELECT min(due) FROM delivery d WHERE d.customer=?1 AND d.due IS NOT NULL),"
-    f" urgent=(SELECT min(due) FROM delivery d WHERE d.customer=?1 AND d.due IS NOT NULL AND d.purpose='{_URGENT}')"
-    " WHERE customer=?1"
-)
 
 
 def machine_micros() -> int:
@@ -48,10 +41,12 @@ def _accept_one(db: apsw.Connection, wish: Wish) -> tuple[Delivery, ...] | None:
         db.execute("INSERT INTO sendkey (key, digest, deliveries) VALUES (?, ?, ?)", (wish.key, wish.digest, ids))
     for each in wish.deliveries:
         row = delivery_row(each)
-        customer = canonical(db, each.customer) or each.customer
+        customer = canonical(db, each.customer)
+        if customer is None:
+            raise NotFound(f"no customer {each.customer}", fix="`omnibus customers` lists them")
         db.execute(_INSERT, (row[0], customer, *row[2:]))
         if each.state in WAITING:
-            raise_lane(db, customer, to_micros(each.due), urgent=each.purpose == _URGENT)
+            raise_lane(db, customer, to_micros(each.due), urgent=each.purpose == URGENT)
     count = len(wish.deliveries)
     db.execute(
         "INSERT INTO tally (name, count) VALUES ('accepted', ?1) ON CONFLICT (name) DO UPDATE SET count=count+?1",
@@ -84,10 +79,10 @@ def claim(db: apsw.Connection, now: datetime, limit: int, lease: str, term: floa
 
 
 def _take_head(db: apsw.Connection, customer: str, stamp: int, lease: str, until: int) -> Delivery | None:
-    sql = f"SELECT {DELIVERY} FROM delivery WHERE customer=? AND due<=? ORDER BY due, id LIMIT 1"
+    sql = f"SELECT {DELIVERY} FROM delivery WHERE customer=? AND due<=? AND lease IS NULL ORDER BY due, id LIMIT 1"
     row = db.execute(sql, (customer, stamp)).fetchone()
     if row is None:  # withdrawn or settled since: without this the lane would be polled for ever
-        db.execute(_FREE, (customer,))
+        refresh_lane(db, customer)
         return None
     db.execute("UPDATE lane SET lease=?, lease_until=? WHERE customer=?", (lease, until, customer))
     db.execute(
@@ -166,16 +161,36 @@ def _settle_one(db: apsw.Connection, each: Settlement, now: datetime, stirring: 
         _close(db, each.outcome, now)
     if row is None:
         return
+    old, reported = State(row[1]), row[3]
     if row[0] != each.lease:  # fenced: only the very attempt that left it unknown may still settle it
-        lifts = row[1] == State.UNKNOWN and each.outcome is not None and each.outcome.outcome == "accepted"
+        lifts = old is State.UNKNOWN and each.outcome is not None and each.outcome.outcome == "accepted"
         if not lifts:
             return
+    if old != each.state and not may_move(old, each.state):  # a report was faster, and knows better
+        due = each.due if each.state in SHOWN else None  # … but what is to be taken off, still is
+        sql = "UPDATE delivery SET due=?, lease=NULL, lease_until=NULL WHERE id=?"
+        db.execute(sql, (micros(each.due) if due else None, each.delivery))
+        refresh_lane(db, row[2])
+        return
     if each.change is not None:
         apply(db, each.change, stirring)
-    state = State(row[3]) if row[3] and each.state is State.SENT else each.state
-    _write_delivery(db, each, state)
+    if reported and each.state in {State.SENT, State.UNKNOWN}:
+        each = _overtaken(db, each, State(reported), now)
+    _write_delivery(db, each, each.state)
     decide(db, each.delivery, now, each.decision)
-    db.execute(_FREE, (row[2],))
+    refresh_lane(db, row[2])
+
+
+def _overtaken(db: apsw.Connection, each: Settlement, reported: State, now: datetime) -> Settlement:
+    """Let the report that came before the receipt have its say: it arrived, or it came back."""
+    attempt = each.outcome.attempt if each.outcome else ""
+    if reported in SHOWN:
+        db.execute("UPDATE attempt SET outcome='accepted' WHERE id=?", (attempt,))
+        due = each.due if each.state is State.SENT else None
+        return replace(each, state=reported, due=due, watched=each.watched and each.state is State.SENT)
+    db.execute("UPDATE attempt SET outcome='bounced', points=0 WHERE id=?", (attempt,))
+    due = now if reported is State.QUEUED else None
+    return replace(each, state=reported, reason="bounced", due=due, watched=reported is State.QUEUED, withdraw=False)
 
 
 def _write_delivery(db: apsw.Connection, each: Settlement, state: State) -> None:
@@ -197,7 +212,8 @@ def _write_delivery(db: apsw.Connection, each: Settlement, state: State) -> None
 def _close(db: apsw.Connection, outcome: Outcome, now: datetime) -> None:
     db.execute(
         "UPDATE attempt SET outcome=?1, reason=?2, ended=?3, provider_id=CASE WHEN ?4='' THEN provider_id ELSE ?4 END,"
-        " points=CASE WHEN ?5 THEN points ELSE 0 END, details=CASE WHEN ?6='' THEN details ELSE ?6 END WHERE id=?7",
+        " points=CASE WHEN ?5 THEN points ELSE 0 END, details=CASE WHEN ?6='' THEN details ELSE ?6 END"
+        " WHERE id=?7 AND (outcome<>'accepted' OR ?1='accepted')",  # nothing that a zombie says undoes a receipt
         (
             outcome.outcome, outcome.reason, to_micros(now), outcome.provider_id, int(outcome.counts), outcome.details,
             outcome.attempt,
@@ -229,7 +245,7 @@ def rescue(db: apsw.Connection, now: datetime, *, everything: bool) -> int:
         )
     sql = f"SELECT customer FROM lane WHERE lease IS NOT NULL{when}"
     for customer in {row[1] for row in rows} | {row[0] for row in db.execute(sql, given)}:
-        db.execute(_FREE, (customer,))
+        refresh_lane(db, customer)
     return len(rows)
 
 
@@ -269,7 +285,9 @@ def audit(db: apsw.Connection, now: datetime) -> dict[str, int]:
         "unbalanced": accepted - final - waiting,
         "silent": one(f"SELECT count(*) FROM delivery WHERE reason='' AND state IN ({finals})"),
         "stuck": one(
-            "SELECT count(*) FROM delivery d WHERE d.due<? AND d.lease IS NULL AND state IN ('queued','held','sending')", late
+            "SELECT count(*) FROM delivery d WHERE (d.due<? OR d.due IS NULL) AND d.lease IS NULL"
+            " AND state IN ('queued','held','sending','unknown')",
+            late,
         ),
         "lost_lanes": one(
             f"SELECT count(*) FROM delivery d LEFT JOIN lane l ON l.customer=d.customer WHERE {free}"

@@ -16,7 +16,7 @@ from omnibus.model.run import Run
 from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
 from omnibus.stores.migrate import migrate
 from omnibus.stores.schema import from_micros, to_micros
-from omnibus.stores.sqlite import customers, outbox, shelf
+from omnibus.stores.sqlite import customers, merging, outbox, shelf
 from omnibus.stores.sqlite.engine import Engine
 from omnibus.stores.sqlite.rows import DELIVERY, read_delivery
 
@@ -58,10 +58,10 @@ class Sqlite(Store):
         return await self.engine.write(lambda db: customers.create(db, wanted, now))
 
     async def merge(self, loser: str, winner: str, changes: Sequence[Change]) -> bool:
-        return await self.engine.write(lambda db: customers.merge(db, loser, winner, changes, self.stirring))
+        return await self.engine.write(lambda db: merging.merge(db, loser, winner, changes, self.stirring))
 
     async def unmerge(self, loser: str, changes: Sequence[Change]) -> bool:
-        return await self.engine.write(lambda db: customers.unmerge(db, loser, changes, self.stirring))
+        return await self.engine.write(lambda db: merging.unmerge(db, loser, changes, self.stirring))
 
     async def customers(self, *, after: str = "") -> AsyncIterator[list[Customer]]:
         sql = 'SELECT id FROM customer WHERE id>? AND "into" IS NULL ORDER BY id LIMIT ?'
