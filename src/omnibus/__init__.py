@@ -11,6 +11,7 @@ from omnibus.channel import Channel, ChannelSettings
 from omnibus.endpoint import Desk, Endpoint
 from omnibus.errors import (
     Conflict,
+    DeliveryError,
     Forged,
     InputError,
     MessageError,
@@ -61,7 +62,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Absent", "Attempt", "Brand", "Bus", "CallToAction", "Capabilities", "Cart", "Channel", "ChannelSettings",
-    "Conflict", "Consent", "Content", "Context", "Conversation", "Customer", "Delivery", "Desk", "Draft", "Drop",
+    "Conflict", "Consent", "Content", "Context", "Conversation", "Customer", "Delivery", "DeliveryError", "Desk", "Draft", "Drop",
     "Element", "Endpoint", "Engagement", "Event", "Facet", "Fact", "Forged", "Hold", "Identity", "InputError",
     "Keep", "Layout", "Loss", "Media", "Message", "MessageError", "Money", "NotFound", "Offers", "OmnibusError",
     "Orders", "Policy", "Preview", "Profile", "Provider", "ProviderSettings", "Purpose", "Reach", "Receipt",

@@ -48,6 +48,9 @@ from omnibus.writing.messages import Messages, read_messages
 
 Now = Callable[[], datetime]
 
+#: channels that come with another one's distribution
+SHIPPED_WITH = {"receipt": "pos", "display": "pos", "push": "web"}
+
 
 def system_now() -> datetime:
     """Tell the time of this machine, aware UTC."""
@@ -92,7 +95,9 @@ def build(
     policies = make_policies(settings, registry)
     road = Road(
         store=store, timeline=timeline, lines=lines, policies=policies,
-        composer=Composer(Writer(brand), brand, _picker(messages), links.opt_out), brand=brand, now=now,
+        composer=Composer(
+            Writer(brand), brand, _picker(messages), links.opt_out, links.tracked if settings.tracking.clicks else None
+        ), brand=brand, now=now,
         keep=lambda scope: Notes(store, scope, sealer), promise=_promising(promises),
         limits=_limits(policies), window=_window(policies), redirect=settings.safety.redirect_to, ids=ids,
     )  # fmt: skip
@@ -208,7 +213,11 @@ def _line(name: str, settings: Settings, plugins: Plugins, now: Now) -> dict[tup
             raise ConfigError(
                 f"its plugin cannot be used: {broken.error}", where=where, fix="`omnibus plugins` tells more"
             )
-        raise ConfigError("no installed plugin brings this channel", where=where, fix=f"`pip install omnibus-{name}`")
+        raise ConfigError(
+            "no installed plugin brings this channel",
+            where=where,
+            fix=f"`pip install omnibus-{SHIPPED_WITH.get(name, name)}`",
+        )
     table = settings.channel(name)
     told = _providers(table)
     rest = {key: value for key, value in table.items() if key != "provider"}

@@ -68,7 +68,7 @@ class Desk(Protocol):
         """Read a token or a typed short code; returns the customer's id.
 
         Raises:
-            NotFound: unknown, forged, used up or expired.
+            NotFound: unknown, forged or expired; reading it twice is reading it once.
         """
 
     def seal(self, claims: Mapping[str, str], seconds: int) -> str:

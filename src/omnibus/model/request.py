@@ -48,9 +48,12 @@ class Request:
             InputError: it is no JSON; the text does not quote the body.
         """
         try:
-            return json.loads(self.body)
+            told = json.loads(self.body)
+            if b"\\u" in self.body:  # an escaped lone surrogate is JSON, but no text that could be stored
+                json.dumps(told, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise InputError("the body is not JSON", where=self.path) from None
+        return told
 
 
 @dataclass(frozen=True, slots=True)

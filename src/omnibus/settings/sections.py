@@ -182,10 +182,14 @@ class Policies(Section):
 
 
 class Tracking(Section):
-    """Read ``[tracking]``; opens are off by default: a tracking pixel needs consent in many countries."""
+    """Read ``[tracking]``.
 
-    clicks: bool = True
-    opens: bool = False
+    Args:
+        clicks: links in formatted messages (email) lead over ``public_url``, so that a click is known. Off by default:
+            following a person needs their consent in many countries.
+    """
+
+    clicks: bool = False
 
 
 class Server(Section):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omnibus.errors import Forged
 from omnibus.model.delivery import Delivery
-from omnibus.model.draft import OptOut
+from omnibus.model.draft import Draft, OptOut
 from omnibus.tokens import Tokens
 
 
@@ -30,6 +30,30 @@ class Links:
             return OptOut(mailto=mailto)
         claims = {"u": delivery.customer, "d": delivery.id, "t": delivery.topic, "p": delivery.purpose}
         return OptOut(f"{self.public_url}/u/{self.tokens.seal(claims, 0)}", mailto)
+
+    def tracked(self, draft: Draft, delivery: Delivery) -> Draft:
+        """Let the draft's link lead over us, wherever it stands; without a public URL or link the draft stays."""
+        if not self.public_url or draft.cta is None or not draft.cta.url.startswith(("https://", "http://")):
+            return draft
+        url, claims = draft.cta.url, {"c": delivery.customer, "d": delivery.id, "l": draft.cta.url}
+        ours = f"{self.public_url}/c/{self.tokens.seal(claims, 0)}"
+        return replace(
+            draft, cta=replace(draft.cta, url=ours), text=draft.text.replace(url, ours),
+            markdown=draft.markdown.replace(url, ours),
+            elements=tuple(replace(each, text=each.text.replace(url, ours)) for each in draft.elements),
+            facts=tuple(replace(each, text=each.text.replace(url, ours)) for each in draft.facts),
+        )  # fmt: skip
+
+    def read_click(self, token: str) -> dict[str, str]:
+        """Read a click token: ``c`` customer, ``d`` delivery, ``l`` where it leads (ours, for we signed it).
+
+        Raises:
+            Forged: it is not ours.
+        """
+        claims = self.tokens.unseal(token)
+        if not {"c", "d", "l"} <= claims.keys():
+            raise Forged("the token is for something else")
+        return claims
 
     def read_opt_out(self, token: str) -> dict[str, str]:
         """Read an unsubscribe token: ``u`` customer, ``d`` delivery, ``t`` topic, ``p`` purpose.
