@@ -21,7 +21,7 @@ from omnibus.model.brand import Brand
 from omnibus.model.content import Content
 from omnibus.model.context import Context
 from omnibus.model.customer import Customer
-from omnibus.model.delivery import SHOWN, WAITING, Delivery, State
+from omnibus.model.delivery import SHOWN, Delivery, State
 from omnibus.model.event import Event
 from omnibus.model.ids import Ids
 from omnibus.model.message import Message
@@ -37,7 +37,7 @@ from omnibus.plugins import Plugins
 from omnibus.provider import Provider
 from omnibus.settings import Settings
 from omnibus.store import Change, Store, Wish
-from omnibus.timeline import Timeline
+from omnibus.timeline import TRIES, Timeline
 from omnibus.tokens import Tokens
 from omnibus.tracking.links import Links
 from omnibus.writing.messages import Messages
@@ -234,13 +234,18 @@ class Bus:
         Raises:
             NotFound: no such delivery.
         """
-        found = await self._delivery(delivery)
-        if found.state in SHOWN and self.parts.road.withdrawable(found, found.channel):
-            await self._change(found, withdraw=True)
-        elif found.state in WAITING and found.state not in {State.SENDING, State.UNKNOWN}:
-            await self.parts.store.put([await self._drop(found, reason)])
-        self.parts.bell.ring()
-        return await self._delivery(delivery)
+        for _ in range(TRIES):
+            found = await self._delivery(delivery)
+            if found.state in SHOWN and not found.withdraw and self.parts.road.withdrawable(found, found.channel):
+                change = await self._off(found)
+            elif found.state in {State.QUEUED, State.HELD}:
+                change = await self._drop(found, reason)
+            else:
+                return found
+            if (await self.parts.store.put([change]))[0]:
+                self.parts.bell.ring([found.customer])
+                return await self._delivery(delivery)
+        raise Conflict("the context kept moving; try again")
 
     async def _drop(self, found: Delivery, reason: str) -> Change:
         from omnibus.outbound.road import fact  # noqa: PLC0415
@@ -250,10 +255,9 @@ class Bus:
         event = fact("message.dropped", found, self.now(), f"{found.id}:dropped", {"reason": reason})
         return await self.parts.timeline.fold(loaded, [event], moves=(Move(found.id, State.DROPPED, reason),))
 
-    async def _change(self, found: Delivery, *, withdraw: bool) -> None:
+    async def _off(self, found: Delivery) -> Change:
         loaded = (await self.parts.store.load([found.customer]))[found.customer]
-        ids = (found.id,) if withdraw else ()
-        await self.parts.store.put([Change(loaded.customer.id, loaded.version, withdraw=ids, now=self.now())])
+        return Change(loaded.customer.id, loaded.version, withdraw=(found.id,), now=self.now())
 
     # ---- in
 
@@ -363,14 +367,17 @@ class Bus:
 
     async def rebuild(self, customer: str) -> bool:
         """Fold one customer anew from their events; True when the stored context was byte-identical."""
-        loaded = (await self.parts.store.load([customer]))[customer]
-        events = await self.parts.store.events(loaded.aliases)
-        after = self.parts.timeline.folded(loaded, events)
-        bodies = after.bodies()
-        same = bodies == {name: body for name, body in loaded.bodies.items() if name in self.parts.timeline.facets}
-        if not same:
-            await self.parts.store.rewrite(loaded.customer.id, bodies, after.through)
-        return same
+        store, timeline = self.parts.store, self.parts.timeline
+        for _ in range(TRIES):
+            loaded = (await store.load([customer]))[customer]
+            after = timeline.folded(loaded, await store.events(loaded.aliases))
+            bodies = after.bodies()
+            if bodies == {name: body for name, body in loaded.bodies.items() if name in timeline.facets}:
+                return True
+            change = Change(loaded.customer.id, loaded.version, (), bodies, after.through)
+            if (await store.put([change]))[0]:  # guarded: an event that came meanwhile is not lost from the context
+                return False
+        raise Conflict("the context kept moving; try again")
 
     # ---- working
 

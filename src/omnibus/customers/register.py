@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from omnibus.customers.identities import Recogniser
@@ -12,7 +13,7 @@ from omnibus.model.event import Event
 from omnibus.model.ids import Ids
 from omnibus.model.zones import read_zone
 from omnibus.store import Change
-from omnibus.timeline import TRIES, Timeline
+from omnibus.timeline import TRIES, Timeline, broken
 
 SOURCE = "omnibus"
 PROFILE = ("name", "first_name", "locale", "zone", "prefers")
@@ -154,8 +155,12 @@ class Customers:
             event = Event(self.ids.new(now), SOURCE, "customer.merged", now, stays.customer.id, data)
             stored = await self.store.events([*stays.aliases, *gone.aliases])
             after = self.timeline.folded(stays, sorted([*stored, event], key=lambda each: each.order))
-            change = Change(stays.customer.id, stays.version, (event,), after.bodies(), after.through, now=now)
-            guard = Change(gone.customer.id, gone.version)
+            wake, off = broken(stays.live, after, now)
+            change = Change(
+                stays.customer.id, stays.version, (event,), after.bodies(), after.through, wake, off, now=now
+            )
+            wake, off = broken(gone.live, after, now)
+            guard = Change(gone.customer.id, gone.version, wake=wake, withdraw=off, now=now)
             if await self.store.merge(gone.customer.id, stays.customer.id, [change, guard]):
                 self.timeline.ring([gone.customer.id, stays.customer.id])
                 return (await self.timeline.read(winner)).customer
@@ -180,9 +185,11 @@ class Customers:
             stay = self.timeline.folded(
                 loaded, sorted([*await self.store.events(ours), event], key=lambda each: each.order)
             )
-            leave = self.timeline.folded(loaded, await self.store.events(theirs))
+            said = _refusals(await self.store.events(ours), loser, now)
+            mine = [*await self.store.events(theirs), *said]
+            leave = self.timeline.folded(loaded, sorted(mine, key=lambda each: each.order))
             change = Change(winner, loaded.version, (event,), stay.bodies(), stay.through, now=now)
-            back = Change(loser, 0, (), leave.bodies(), leave.through, now=now)
+            back = Change(loser, 0, said, leave.bodies(), leave.through, now=now)
             if await self.store.unmerge(loser, [change, back]):
                 return (await self.timeline.read(winner)).customer, (await self.timeline.read(loser)).customer
         raise Conflict("the context kept moving; try again")
@@ -194,8 +201,20 @@ class Customers:
             merged = event.data.get("merged")
             if event.type == "customer.merged" and event.subject in below and merged:
                 below.append(str(merged))
+            elif event.type == "customer.unmerged" and event.subject in below and event.data.get("unmerged") in below:
+                below.remove(str(event.data["unmerged"]))
         return below
 
     def all(self) -> AsyncIterator[list[Customer]]:
         """Stream customers in id order, in pages."""
         return self.store.customers()
+
+
+def _refusals(events: Sequence[Event], loser: str, now: datetime) -> tuple[Event, ...]:
+    """Repeat for who leaves what was refused while the two were one: nobody can tell whose no it was, so it is both's."""
+    since = [each.time for each in events if each.type == "customer.merged" and each.data.get("merged") == loser]
+    return tuple(
+        Event(f"{each.id}:{loser}", each.source, each.type, now, loser, each.data)
+        for each in events
+        if each.type in {"consent.withdrawn", "message.unsubscribed"} and since and each.time >= since[-1]
+    )

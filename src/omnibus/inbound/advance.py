@@ -10,20 +10,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from omnibus.errors import Conflict, OmnibusError
 from omnibus.inbound.definitions import read, write
 from omnibus.model.context import Context
+from omnibus.model.customer import PUBLIC
 from omnibus.model.event import Event
 from omnibus.model.ids import Ids
 from omnibus.model.journey import Branch, Exit, Journey, Publish, Send, Wait, WaitFor, fill
 from omnibus.model.run import Run
+from omnibus.policies.quiet_hours import zone_of
 from omnibus.store import Step, Wish
 from omnibus.timeline import TRIES, Timeline, holds
 
 SOURCE = "omnibus"
 BATCH = 200
+HEARD = 20  # events that moved a run, remembered so that none moves it twice
 
 Wishing = Callable[[str, str, dict[str, Any], str, datetime | None], Wish]
 Publishing = Callable[[str, tuple[str, ...], dict[str, Any], str], list[Wish]]
@@ -94,8 +96,10 @@ class Journeys:
                 continue
             if event.type in journey.goal:
                 await self._move(run, journey, Walk("", reason="goal reached"))
-            elif event.type in run.waiting:
-                await self._go(run, journey, journey.arm(run.node, taken=True))
+            elif event.type in run.waiting and _name(event) not in run.values.get("heard", ()):
+                told = [*run.values.get("heard", ()), _name(event)][-HEARD:]  # a crash may let us hear it again
+                taken = replace(run, values={**run.values, "heard": told})
+                await self._go(taken, journey, journey.arm(run.node, taken=True))
         for journey in self.journeys.values():
             if journey.trigger.event == event.type and fnmatchcase(event.source, journey.trigger.source):
                 await self._enter(journey, customer, event)
@@ -112,7 +116,7 @@ class Journeys:
             return
         run = Run(
             self.ids.new(now), customer, journey.name, journey.version, entry, journey.first, revision=0,
-            values={"event": dict(event.data)}, started=now,
+            values={"event": dict(event.data), "heard": [_name(event)]}, started=now,
         )  # fmt: skip
         await self._go(run, journey, journey.first, new=True)
 
@@ -130,7 +134,7 @@ class Journeys:
         context = await self.timeline.read(run.customer)
         try:
             walk = self._walk(run, journey, node, context)
-        except OmnibusError as error:  # a message that is gone: this run cannot go on, the others do
+        except (OmnibusError, KeyError) as error:  # a message or premise that is gone: this run ends, the others go on
             walk = Walk("", reason=f"failed: {error}")
         await self._move(run, journey, walk, new=new)
 
@@ -166,7 +170,7 @@ class Journeys:
     def _until(self, step: Wait, context: Context, now: datetime) -> datetime:
         if step.until is None:
             return now + (step.duration or timedelta())
-        zone = ZoneInfo(context.named("profile").zone or self.brand_zone)
+        zone = zone_of(context.named("profile").zone or self.brand_zone)
         local = now.astimezone(zone)
         then = datetime.combine(local.date(), step.until, tzinfo=zone)
         return then if then > now else datetime.combine(local.date() + timedelta(days=1), step.until, tzinfo=zone)
@@ -175,6 +179,11 @@ class Journeys:
         moved = replace(
             run, node=walk.node, due=walk.due, waiting=walk.waiting, reason=walk.reason, revision=run.revision + 1
         )
+        audiences = [
+            each.customer for wish in walk.wishes for each in wish.deliveries if each.customer.startswith(PUBLIC)
+        ]
+        if audiences:  # the first word to an account's followers
+            await self.store.create([(each, ()) for each in audiences], self.timeline.now())
         for _ in range(TRIES):
             loaded = (await self.store.load([run.customer]))[run.customer]
             change = await self.timeline.fold(loaded, self._events(run, moved, new=new))
@@ -211,6 +220,10 @@ class Journeys:
                 return None
             self._known[key] = read(body)
         return self._known[key]
+
+
+def _name(event: Event) -> str:
+    return f"{event.source} {event.id}"
 
 
 def _names(context: Context, event: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from omnibus.errors import Forged, InputError, NotFound, StoreFull, TryLater
+from omnibus.errors import Conflict, Forged, InputError, NotFound, StoreFull, TryLater
 from omnibus.inbound.inbox import Inbox
 from omnibus.model.request import Request, Response
 from omnibus.provider import Provider
@@ -34,7 +34,7 @@ async def receive(  # noqa: PLR0911 - one return per answer of the table below
         return Response.of_text(str(error), 401)
     except TryLater as error:
         return Response(503, error.reason.encode(), {"retry-after": str(int(error.retry_after or 30))})
-    except StoreFull as error:
+    except (StoreFull, Conflict) as error:
         return Response(503, str(error).encode(), {"retry-after": "30"})
     except (InputError, NotFound) as error:
         return Response.of_text(str(error), 400)

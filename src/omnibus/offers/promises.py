@@ -12,7 +12,7 @@ from omnibus.model.context import Context
 from omnibus.model.event import Event
 from omnibus.model.offer import Handover, Offer, Redemption, Terms
 from omnibus.offers.codes import SHORT, grouped, hashed, personal, plain, token, well_formed
-from omnibus.store import CodeRow, Store
+from omnibus.store import CodeRow, Loaded, Store
 from omnibus.timeline import TRIES, Timeline
 from omnibus.tokens import Tokens
 
@@ -125,21 +125,30 @@ class Promises:
             if loaded is None:
                 raise NotFound(f"no customer {customer}", fix="`omnibus customers` lists them")
             customer = loaded.customer.id
-            issued = self.timeline.context(loaded)[Offers].held.get(offer.name)
-            if single:
-                ends = issued.expires if issued else offer.ends
-                mine = personal(self._key, offer.name, customer, issued.number if issued else 1)
-                if hashed(self._key, mine) != row.hash and row.customer == customer:
-                    return Redemption(False, offer.name, "", "expired", customer=customer)  # a later one took its place
             data = {"offer": offer.name, "basket": basket}
             event = Event(f"redeemed:{row.hash}:{basket}", source, "code.redeemed", now, customer, data)
-            if not await self.store.known([(source, event.id)]):
+            if await self.store.known([(source, event.id)]):
+                ends = None  # asked again: it gets its answer again, however late
+            else:
+                issued = self.timeline.context(loaded)[Offers].held.get(offer.name)
+                if single and (refusal := self._refusal(row, offer, loaded, issued)):
+                    return Redemption(False, offer.name, "", refusal, customer=customer)
+                ends = issued.expires if single and issued else offer.ends
                 change = await self.timeline.fold(loaded, [event])
         if ends is not None and now > ends:
             return Redemption(False, offer.name, "", "expired", customer=customer)
         return await self.store.redeem(
             row, basket=basket, customer=customer, single=single, limit=offer.limit, now=now, change=change
         )
+
+    def _refusal(self, row: CodeRow, offer: Offer, loaded: Loaded, issued: Issued | None) -> str:
+        """Say why a personal code is none any more; of people who became one, each one's code is theirs, once in all."""
+        number = issued.number if issued else 1
+        mine = {hashed(self._key, personal(self._key, offer.name, each, number)) for each in loaded.aliases}
+        if row.hash not in mine:
+            return "expired"  # a later one took its place
+        merged = len(loaded.aliases) > 1
+        return "already redeemed" if merged and issued is not None and issued.redeemed is not None else ""
 
     async def hand_over(self, customer: str) -> Handover:
         """Issue a signed token (QR) and a short code (typed) that lead the till to this customer."""

@@ -42,7 +42,7 @@ def zone_of(name: str) -> ZoneInfo:
     """Find a zone; an unknown name counts as UTC (it was refused when it was told)."""
     try:
         return ZoneInfo(name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return ZoneInfo("UTC")
 
 
