@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from omnibus.bell import Bell
 from omnibus.customers.register import Customers
-from omnibus.errors import Conflict, MessageError, NotFound
+from omnibus.errors import Conflict, MessageError, NotFound, StoreFull
 from omnibus.inbound.advance import Journeys
 from omnibus.inbound.inbox import Inbox
 from omnibus.inbound.receive import receive
@@ -406,7 +406,10 @@ class Bus:
         renewing = asyncio.create_task(self._renew(stop))
         try:
             while not stop.is_set():
-                count = await parts.dispatcher.round() + await parts.journeys.advance()
+                try:
+                    count = await parts.dispatcher.round() + await parts.journeys.advance()
+                except StoreFull:  # disk full or locked: heal without a restart
+                    count = 0
                 if not count:
                     await parts.bell.work(await self._pause())
             await parts.dispatcher.finish()
@@ -423,5 +426,6 @@ class Bus:
         road = self.parts.road
         while not stop.is_set():
             await asyncio.sleep(road.lease_term / 3)
-            await road.store.renew(self.parts.dispatcher.lease, road.lease_term)
-            await road.store.rescue(self.now())
+            with suppress(StoreFull):  # the next round renews
+                await road.store.renew(self.parts.dispatcher.lease, road.lease_term)
+                await road.store.rescue(self.now())

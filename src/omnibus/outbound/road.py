@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from omnibus.errors import Conflict
+from omnibus.errors import Conflict, StoreFull
 from omnibus.model.brand import Brand
 from omnibus.model.context import Context
 from omnibus.model.delivery import SHOWN, WAITING, Delivery, State
@@ -24,6 +24,7 @@ from omnibus.provider import Keep, Provider
 from omnibus.store import CodeRow, Limit, Loaded, Outcome, Settlement, Store
 from omnibus.timeline import TRIES, Timeline, broken
 
+PATIENCE = 600  # tries, a second apart, to write an answer down while the store has no room
 SOURCE = "omnibus"  # the source of events that the bus itself states
 
 
@@ -57,6 +58,7 @@ class Road:
         window: how far back hand-overs count against the budget.
         redirect: identity kind → address that everything goes to instead (staging).
         deadline: seconds for one hand-over; at most half the lease.
+        rest: waits seconds of machine time, when the store has no room.
     """
 
     store: Store
@@ -73,6 +75,7 @@ class Road:
     redirect: Mapping[str, str] = field(default_factory=dict, repr=False)
     deadline: float = 20.0
     lease_term: float = 60.0
+    rest: Callable[[float], Awaitable[None]] = asyncio.sleep
     ids: Ids = field(default_factory=Ids)
     _waiting: list[_Asked] = field(default_factory=list, repr=False)
     _settling: bool = False
@@ -130,12 +133,20 @@ async def settle(
         delivery.id, delivery.customer, delivery.lease, state, reason, due=due, outcome=outcome, decision=decision,
         watched=watched, **fields,
     )  # fmt: skip
-    done = asyncio.get_running_loop().create_future()
-    asked = _Asked(settlement, tuple(events), done, replace(delivery, state=state) if shown else None)
-    road._waiting.append(asked)  # noqa: SLF001 - this module is the road's
-    if not road._settling:  # noqa: SLF001
-        await _settle_all(road)
-    await asked.done
+    for number in range(PATIENCE):
+        done = asyncio.get_running_loop().create_future()
+        asked = _Asked(settlement, tuple(events), done, replace(delivery, state=state) if shown else None)
+        road._waiting.append(asked)  # noqa: SLF001 - this module is the road's
+        if not road._settling:  # noqa: SLF001
+            await _settle_all(road)
+        try:
+            await asked.done
+        except StoreFull:  # what a provider answered is worth waiting for room
+            if number == PATIENCE - 1:
+                raise
+            await road.rest(1.0)
+        else:
+            return
 
 
 async def _settle_all(road: Road) -> None:
@@ -151,7 +162,8 @@ async def _settle_all(road: Road) -> None:
             if not each.done.done():
                 each.done.set_exception(error if isinstance(error, Exception) else Conflict("the worker stopped"))
         road._waiting = []  # noqa: SLF001
-        raise
+        if not isinstance(error, Exception):
+            raise
     finally:
         road._settling = False  # noqa: SLF001
 
