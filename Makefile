@@ -44,8 +44,8 @@ docs: $(VENV)/.ready  ## Serve the docs on this machine.
 bench: $(VENV)/.ready  ## Measure this machine: ratios side by side in one run.
 	@$(BIN)/omnibus bench
 
-serve: $(VENV)/.ready  ## Serve the example shop: webhooks, web stream, till API.
-	@$(BIN)/omnibus -c examples/shop/omnibus.toml serve --work
+serve: $(VENV)/.ready  ## Open the example shop, its till and a played outside world on this machine.
+	@$(BIN)/omnibus demo --serve
 
 reliability: $(VENV)/.ready  ## Kill it, quick tier: random kills of the demo, accounts compared.
 	@$(BIN)/python -m pytest -q tests/reliability -m reliability

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from omnibus.bus import Bus
-from omnibus.simulate.clock import VirtualClock
+from omnibus.simulate.clock import VirtualClock, WallClock
 
 PATIENCE = 50  # rounds in which a webhook may be refused before we say so
 
@@ -31,7 +31,11 @@ class Drive:
     """
 
     def __init__(
-        self, bus: Bus, world: Outside, clock: VirtualClock, ticked: Callable[[datetime], None] = lambda now: None
+        self,
+        bus: Bus,
+        world: Outside,
+        clock: VirtualClock | WallClock,
+        ticked: Callable[[datetime], None] = lambda now: None,
     ) -> None:
         self.bus, self.world, self.clock, self.ticked = bus, world, clock, ticked
 

@@ -33,15 +33,33 @@ DEFAULT = Path("omnibus-demo")
     "--map", "mapping", type=click.Path(path_type=Path, exists=True), help="How its columns become events and people."
 )
 @click.option("--off", multiple=True, metavar="POLICY", help="Switch a policy off (with --events), to compare.")
+@click.option(
+    "--serve",
+    "playing",
+    is_flag=True,
+    help="Open the shop, the till and the outside world by the wall clock, to play with.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 def demo(
-    state: Path | None, *, resume: bool, events: Path | None, mapping: Path | None, off: tuple[str, ...], as_json: bool
+    state: Path | None,
+    *,
+    resume: bool,
+    events: Path | None,
+    mapping: Path | None,
+    off: tuple[str, ...],
+    as_json: bool,
+    playing: bool,
 ) -> None:
     """Tell the story of one customer in six channels, on a virtual clock, in under a minute.
 
     Exits with 1 when any of it did not happen. Example: omnibus demo --state /tmp/story
     """
     folder = (state or DEFAULT).absolute()
+    if playing:
+        from omnibus.cli.demo.play import play
+
+        asyncio.run(play(folder, resume=resume, own=state is None))
+        return
     if events is not None:
         from omnibus.cli.demo.replay import replay
 

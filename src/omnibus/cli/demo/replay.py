@@ -174,7 +174,13 @@ async def replay(
         days = Days(stage, people, goods, plan)
         await days.meet()
         await _live_all(days, deeds, _progress(console, len(deeds)))
-        told: dict[str, Any] = {"ok": True, "state": str(folder), "deeds": len(deeds), "people": len(people), "off": list(off)}
+        told: dict[str, Any] = {
+            "ok": True,
+            "state": str(folder),
+            "deeds": len(deeds),
+            "people": len(people),
+            "off": list(off),
+        }
         told |= await tally(stage)
     told["lacking"] = [] if off else expected(told, plan.extra.get("expect", {}))
     told["ok"] = not told["lacking"] and not told["audit"]["unbalanced"]

@@ -19,7 +19,7 @@ from omnibus.errors import InputError
 from omnibus.plugins import Plugins, installed
 from omnibus.server.serving import serving
 from omnibus.settings import load
-from omnibus.simulate import Drive, VirtualClock
+from omnibus.simulate import Drive, VirtualClock, WallClock
 from omnibus.testing import World
 
 MARK = "omnibus-demo.json"  # shows that a folder is ours to go on with, or to replace
@@ -42,7 +42,7 @@ class Stage:
     url: str
 
     @property
-    def clock(self) -> VirtualClock:
+    def clock(self) -> VirtualClock | WallClock:
         """Give the clock."""
         return self.drive.clock
 
@@ -78,19 +78,20 @@ def _free_port() -> int:
 
 @asynccontextmanager
 async def staged(
-    folder: Path, start: datetime, *, ticked: Callable[[datetime], None] = lambda now: None, slots: int = 8,
+    folder: Path, start: datetime | None, *, ticked: Callable[[datetime], None] = lambda now: None, slots: int = 8,
     without: Collection[str] = (), **overrides: Any,
 ) -> AsyncIterator[Stage]:  # fmt: skip
     """Set the stage in a prepared folder and strike it afterwards.
 
     Args:
+        start: where virtual time begins; None for the time of this machine.
         without: channels whose plugin is left out.
         overrides: settings, as ``omnibus.settings.load`` takes them.
     """
     port = int(json.loads((folder / MARK).read_text())["port"])
     listener = socket.create_server(("127.0.0.1", port))  # the same on resume: promised webhooks name it
     url = f"http://127.0.0.1:{port}"
-    clock = VirtualClock(start, folder / "clock")
+    clock = WallClock() if start is None else VirtualClock(start, folder / "clock")
     world = World(folder / "world", clock.now, url)
     plugins = Plugins()
     plugins.load({each.name for each in installed()} - set(without))
