@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from html import escape
 from typing import Any, ClassVar
 
 from omnibus import Request, Response
 from omnibus.testing import Entry, HttpSandbox, World
 from omnibus_web.preview import card_page
+from omnibus_web.shop import SCRIPT, STYLE, shop_page
 from omnibus_web.visitor import Visitor
 from omnibus_web.visitors import assertion
 
@@ -37,13 +37,15 @@ class ShopSandbox(HttpSandbox):
         """Point the channel at this shop."""
         return {"web": {"provider": "site", "origins": [self.base_url], "identify_secret": SECRET}}
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:  # noqa: PLR0911 - one return a page
         """Serve the shop: its page, and ``/login?email=…`` with the backend's signed word."""
         if request.method != "GET":
             return Response.of_text("method not allowed", 405)
         if request.path == "/":
             page = Response.of_text(shop_page(self.world.public_url), 200, "text/html")
             return Response(200, page.body, {**page.headers, "content-security-policy": policy(self.world.public_url)})
+        if request.path == "/shop.js":
+            return Response.of_text(SCRIPT, 200, "text/javascript")
         if request.path == "/shop.css":
             return Response.of_text(STYLE, 200, "text/css")
         if request.path == "/omnibus-worker.js":
@@ -109,24 +111,6 @@ def card_words(card: Mapping[str, Any]) -> str:
 def policy(public_url: str) -> str:
     """Write a strict Content Security Policy: the module needs no more than its own origin, for code and for talking."""
     return (
-        f"default-src 'none'; script-src {public_url}; connect-src {public_url}; style-src 'self'; worker-src 'self'; "
+        f"default-src 'none'; script-src 'self' {public_url}; connect-src 'self' {public_url}; style-src 'self'; worker-src 'self'; "
         "img-src 'self' https: data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
-
-
-STYLE = """body{font:16px/1.5 Helvetica,Arial,sans-serif;margin:0 auto;max-width:60rem;padding:1rem}
-main{display:grid;grid-template-columns:1fr minmax(0,18rem);gap:1rem}
-"""
-
-
-def shop_page(public_url: str) -> str:
-    """Write the shop's page, which loads the module from the bus."""
-    return f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>The shop</title><link rel="stylesheet" href="/shop.css"><link rel="icon" href="data:,">
-<script type="module" src="{escape(public_url)}/web/omnibus.js"></script>
-<body><header><h1>The shop</h1><omnibus-inbox></omnibus-inbox></header>
-<omnibus-banner></omnibus-banner>
-<main><p>Boots, coats, umbrellas.</p><omnibus-sidebar></omnibus-sidebar></main>
-<omnibus-toast></omnibus-toast></body></html>
-"""

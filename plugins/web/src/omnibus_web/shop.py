@@ -1,0 +1,85 @@
+"""The sandbox's shop: one page to look at, fill a cart, log in and leave, so that one can play the customer."""
+
+from __future__ import annotations
+
+from html import escape
+
+STYLE = """:root{color-scheme:light}
+body{font:16px/1.5 Helvetica,Arial,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#2b2420;background:#fffaf3}
+header{display:flex;justify-content:space-between;align-items:center}
+main{display:grid;grid-template-columns:1fr minmax(0,18rem);gap:1rem}
+ul{list-style:none;padding:0;display:grid;gap:.75rem}
+li{background:#fff;border:1px solid #e6ddd0;border-radius:8px;padding:1rem;display:flex;gap:.75rem;align-items:center}
+li span{flex:1}
+button{font:inherit;padding:.5rem .9rem;border-radius:6px;border:1px solid #0b5d4e;background:#fff;color:#0b5d4e;cursor:pointer}
+button.main{background:#0b5d4e;color:#fff}
+#said{min-height:1.5em;color:#5a4f46}
+@media (max-width:40rem){main{grid-template-columns:1fr}}
+"""
+
+#: what a real shop's own script would do: tell views and carts, and hand over its backend's word on who is logged in
+SCRIPT = """const goods = [
+  {sku: "harbour-mug", name: "Harbour mug", price: "24.00"},
+  {sku: "rope-coaster", name: "Rope coaster", price: "6.50"},
+  {sku: "storm-lantern", name: "Storm lantern", price: "48.00"},
+].map((each) => ({...each, currency: "GBP", url: `${location.origin}/#${each.sku}`}));
+const id = sessionStorage.cart ||= `cart-${crypto.randomUUID().slice(0, 8)}`;
+let lines = JSON.parse(sessionStorage.lines ||= "[]");
+const say = (text) => { document.querySelector("#said").textContent = text; };
+const ready = new Promise((done) => { window.omnibus ? done() : addEventListener("omnibus:ready", done, {once: true}); });
+
+async function put(product) {
+  const line = lines.find((each) => each.sku === product.sku);
+  line ? line.quantity++ : lines.push({...product, quantity: 1});
+  sessionStorage.lines = JSON.stringify(lines);
+  await omnibus.cart({id, currency: "GBP", url: `${location.origin}/#cart`, lines});
+  say(`In your cart: ${lines.map((each) => `${each.quantity} × ${each.name}`).join(", ")}. Leave, and wait for the reminder.`);
+}
+
+const acts = {
+  async login() {
+    const {assertion} = await (await fetch("/login?email=ada@example.com")).json();
+    await omnibus.identify(assertion);
+    say("You are Ada now.");
+  },
+  async clear() {
+    lines = []; sessionStorage.lines = "[]";
+    await omnibus.clear();
+    say("Your cart is empty.");
+  },
+};
+
+await ready;
+omnibus.consent(true);
+for (const product of goods) {
+  const row = document.createElement("li");
+  const name = document.createElement("span");
+  name.textContent = `${product.name}, £${product.price}`;
+  const look = document.createElement("button");
+  look.textContent = "Look at it";
+  look.onclick = () => omnibus.view(product).then(() => say(`You looked at the ${product.name}.`));
+  const buy = document.createElement("button");
+  buy.className = "main";
+  buy.textContent = "Into the cart";
+  buy.onclick = () => put(product);
+  row.append(name, look, buy);
+  document.querySelector("#goods").append(row);
+}
+for (const button of document.querySelectorAll("[data-act]")) button.onclick = () => acts[button.dataset.act]();
+"""
+
+
+def shop_page(public_url: str) -> str:
+    """Write the shop's page, which loads the module from the bus."""
+    return f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>The shop</title><link rel="stylesheet" href="/shop.css"><link rel="icon" href="data:,">
+<script type="module" src="{escape(public_url)}/web/omnibus.js"></script>
+<script type="module" src="/shop.js"></script>
+<body><header><h1>The shop</h1><omnibus-inbox></omnibus-inbox></header>
+<omnibus-banner></omnibus-banner>
+<main><section><ul id="goods"></ul><p id="said" aria-live="polite"></p>
+<p><button data-act="login">Log in as Ada</button> <button data-act="clear">Empty the cart</button></p></section>
+<omnibus-sidebar></omnibus-sidebar></main>
+<omnibus-toast></omnibus-toast></body></html>
+"""
