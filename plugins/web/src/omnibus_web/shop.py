@@ -28,7 +28,11 @@ let lines = JSON.parse(sessionStorage.lines ||= "[]");
 const say = (text) => { document.querySelector("#said").textContent = text; };
 const ready = new Promise((done) => { window.omnibus ? done() : addEventListener("omnibus:ready", done, {once: true}); });
 
+// a real shop asks first; here the first click on anything is the yes
+const allow = () => { omnibus.consent(true); };
+
 async function put(product) {
+  allow();
   const line = lines.find((each) => each.sku === product.sku);
   line ? line.quantity++ : lines.push({...product, quantity: 1});
   sessionStorage.lines = JSON.stringify(lines);
@@ -38,11 +42,13 @@ async function put(product) {
 
 const acts = {
   async login() {
+    allow();
     const {assertion} = await (await fetch("/login?email=ada@example.com")).json();
     await omnibus.identify(assertion);
     say("You are Ada now.");
   },
   async clear() {
+    allow();
     lines = []; sessionStorage.lines = "[]";
     await omnibus.clear();
     say("Your cart is empty.");
@@ -50,14 +56,13 @@ const acts = {
 };
 
 await ready;
-omnibus.consent(true);
 for (const product of goods) {
   const row = document.createElement("li");
   const name = document.createElement("span");
   name.textContent = `${product.name}, £${product.price}`;
   const look = document.createElement("button");
   look.textContent = "Look at it";
-  look.onclick = () => omnibus.view(product).then(() => say(`You looked at the ${product.name}.`));
+  look.onclick = () => allow() || omnibus.view(product).then(() => say(`You looked at the ${product.name}.`));
   const buy = document.createElement("button");
   buy.className = "main";
   buy.textContent = "Into the cart";
