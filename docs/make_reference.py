@@ -56,7 +56,9 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Write a Markdown table."""
     heads = list(head)
     lines = [heads, ["---"] * len(heads), *map(list, rows)]
-    return "\n".join("| " + " | ".join(each.replace("|", "\\|").replace("\n", " ") for each in row) + " |" for row in lines)
+    return "\n".join(
+        "| " + " | ".join(each.replace("|", "\\|").replace("\n", " ") for each in row) + " |" for row in lines
+    )
 
 
 def first(thing: Any) -> str:
@@ -90,7 +92,12 @@ def states() -> str:
 def policies() -> str:
     """List the built-in policies."""
     rows = (
-        (f"`{each.name}`", first(each), "persons" if each.persons_only else "everybody", "yes" if each.ambient else "no")
+        (
+            f"`{each.name}`",
+            first(each),
+            "persons" if each.persons_only else "everybody",
+            "yes" if each.ambient else "no",
+        )
         for each in POLICIES
     )
     return table(("policy", "does", "binds", "ambient channels too"), rows)
@@ -147,7 +154,11 @@ def _section(title: str, model: Any) -> str:
     doc = inspect.cleandoc(model.__doc__ or "")
     told = dict(re.findall(r"^    (\w+): (.+(?:\n        .+)*)", doc, re.MULTILINE))
     rows = [
-        (f"`{name}`", f"`{_default(field)}`", re.sub(r"\s+", " ", told.get(name, KEYS.get(name, ""))).replace("``", "`"))
+        (
+            f"`{name}`",
+            f"`{_default(field)}`",
+            re.sub(r"\s+", " ", told.get(name, KEYS.get(name, ""))).replace("``", "`"),
+        )
         for name, field in model.model_fields.items()
     ]
     return f"### `{title}`\n\n{first(model)}\n\n{table(('key', 'default', 'is'), rows)}"
@@ -170,8 +181,13 @@ def _default(field: Any) -> str:
 
 def commands() -> str:
     """Write the help of every command."""
-    found = [("omnibus", main), *((f"omnibus {name}", _command(name)) for name in COMMANDS)]
-    return "\n\n".join(_help(path, command) for path, each in found for path, command in _with_children(path, each))
+    return "\n\n".join(_help(path, command) for path, command in walk())
+
+
+def walk() -> Iterator[tuple[str, click.Command]]:
+    """List every command of ours with its path."""
+    for path, each in [("omnibus", main), *((f"omnibus {name}", _command(name)) for name in COMMANDS)]:
+        yield from _with_children(path, each)
 
 
 def _command(name: str) -> click.Command:
@@ -218,7 +234,19 @@ def channels() -> str:
         ticks = ["yes" if each else "–" for each in (can.html, can.media, can.replies, can.withdraw, can.ambient)]
         reach = f"`{kind.identity}`" if kind.identity else "–"
         rows.append((f"`{name}`", audience, reach, most, *ticks, " ".join(can.reports) or "–", str(can.points)))
-    head = ("channel", "audience", "identity", "at most", "HTML", "pictures", "replies", "withdraws", "ambient", "reports", "points")
+    head = (
+        "channel",
+        "audience",
+        "identity",
+        "at most",
+        "HTML",
+        "pictures",
+        "replies",
+        "withdraws",
+        "ambient",
+        "reports",
+        "points",
+    )
     return table(head, rows)
 
 
@@ -230,7 +258,16 @@ def providers() -> str:
         promise = f"`{kind.idempotency}`" + (f", {again}" if kind.idempotency == "key" else "")
         own = ["yes" if _overrides(kind, name) else "–" for name in ("lookup", "withdraw", "verify", "check")]
         rows.append((f"`{channel}`", f"`{scheme}`", promise, *own, str(kind.max_in_flight)))
-    head = ("channel", "provider", "the same attempt twice", "looks up", "withdraws", "webhooks", "checked by doctor", "at once")
+    head = (
+        "channel",
+        "provider",
+        "the same attempt twice",
+        "looks up",
+        "withdraws",
+        "webhooks",
+        "checked by doctor",
+        "at once",
+    )
     return table(head, rows)
 
 

@@ -1,21 +1,29 @@
 """A seventh channel in one file: fax, carried to a folder, so that it runs without a machine that squeals."""
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 from omnibus import (
-    Attempt, Capabilities, Channel, Content, Context, Draft, Keep, Layout, Loss, MessageError, Provider,
-    ProviderSettings, Receipt, Refused, hookimpl,
+    Attempt,
+    Capabilities,
+    Channel,
+    Content,
+    Context,
+    Draft,
+    Keep,
+    Layout,
+    Loss,
+    MessageError,
+    Provider,
+    ProviderSettings,
+    Receipt,
+    Refused,
+    hookimpl,
 )  # fmt: skip
 
 PAGE = 1_200  # characters that stay readable on one page
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaxContent(Content):
-    """Hold one page."""
-
-    headline: str = field(repr=False)
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 class Fax(Channel):
@@ -25,22 +33,31 @@ class Fax(Channel):
     identity = "fax"
     capabilities = Capabilities(max_length=PAGE, points=2)
 
-    def compose(self, draft: Draft, layout: Layout | None, context: Context) -> FaxContent:
+    def compose(self, draft: Draft, layout: Layout | None, context: Context) -> Content:
         """Keep the first ranks that fit, and every fact, letter by letter."""
-        kept = [("" if each.kind == "headline" else each.text, each.rank) for each in draft.elements]
-        facts, losses = [each.text for each in draft.facts], [Loss("picture", "a fax carries none") for _ in draft.media]
-        while len(text := page(draft, [words for words, _ in kept if words], facts)) > PAGE:
+        block = draft.blocks.get("fax")
+        kept = [(plain(block), 0)] if block else [(plain(each.text), each.rank) for each in draft.elements]
+        facts, losses = (
+            [each.text for each in draft.facts],
+            [Loss("picture", "a fax carries none") for _ in draft.media],
+        )
+        while len(text := page(draft.brand.name, [words for words, _ in kept], facts)) > PAGE:
             if not kept:
                 raise MessageError("too much for a page", where=draft.message.source, fix="shorten the facts")
             last = max(range(len(kept)), key=lambda place: (kept[place][1], place))
-            losses.append(Loss(kept.pop(last)[0][:30] or "headline", f"a page holds {PAGE} characters"))
-        return FaxContent(text=text, headline=draft.headline, losses=tuple(losses))
+            losses.append(Loss(kept.pop(last)[0][:30], f"a page holds {PAGE} characters"))
+        return Content(text=text, losses=tuple(losses))
 
 
-def page(draft: Draft, words: list[str], facts: list[str]) -> str:
+def page(brand: str, words: list[str], facts: list[str]) -> str:
     """Write the page: who speaks, what is said, and the facts that no sentence holds."""
-    body = "\n\n".join([draft.brand.name.upper(), draft.headline, *words])
+    body = "\n\n".join([f"From: {plain(brand)}", *words])
     return "\n\n".join([body, *(fact for fact in dict.fromkeys(facts) if fact not in body)])
+
+
+def plain(text: str) -> str:
+    """Keep a person's words from becoming commands of the machine: no control characters."""
+    return " ".join(CONTROL.sub(" ", text).split())
 
 
 class Tray(Provider):
@@ -65,6 +82,6 @@ class Tray(Provider):
 
 
 @hookimpl
-def omnibus_register(register):
+def omnibus_register(register: Callable[..., None]) -> None:
     """Bring the channel and its carrier."""
     register(Fax, Tray)
