@@ -12,9 +12,9 @@ from omnibus.model.delivery import SHOWN, State, may_move
 from omnibus.model.event import Event
 from omnibus.model.message import Purpose
 from omnibus.store import Change, Loaded, Move, Spent, decode_bodies, encode_bodies
+from omnibus.stores.rows import DELIVERY, EVENT, dump, event_row, micros, read_delivery, read_events
 from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.sqlite.engine import Stale
-from omnibus.stores.sqlite.rows import DELIVERY, EVENT, dump, event_row, micros, read_delivery, read_events
 
 URGENT = Purpose.TRANSACTIONAL.value
 _SHOWN = tuple(state.value for state in SHOWN)

@@ -14,10 +14,10 @@ import apsw
 from omnibus.errors import NotFound
 from omnibus.model.delivery import FINAL, SHOWN, WAITING, Delivery, State, may_move
 from omnibus.store import Grant, OpenAttempt, Outcome, Settlement, Try, Wish
+from omnibus.stores.rows import ATTEMPT, DELIVERY, delivery_row, dump, micros, read_attempt, read_delivery
 from omnibus.stores.schema import to_micros
 from omnibus.stores.sqlite.customers import URGENT, apply, canonical, raise_lane, refresh_lane
 from omnibus.stores.sqlite.engine import Stale
-from omnibus.stores.sqlite.rows import ATTEMPT, DELIVERY, delivery_row, dump, micros, read_attempt, read_delivery
 
 _INSERT = f"INSERT INTO delivery ({DELIVERY.removesuffix(', lease')}, watched) VALUES ({', '.join('?' * 26)})"
 

@@ -15,10 +15,10 @@ from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
 from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
 from omnibus.stores.migrate import migrate
+from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.sqlite import customers, merging, outbox, shelf
 from omnibus.stores.sqlite.engine import Engine
-from omnibus.stores.sqlite.rows import DELIVERY, read_delivery
 
 PAGE = 500
 
