@@ -23,8 +23,8 @@ SCRIPT = """const goods = [
   {sku: "rope-coaster", name: "Rope coaster", price: "6.50"},
   {sku: "storm-lantern", name: "Storm lantern", price: "48.00"},
 ].map((each) => ({...each, currency: "GBP", url: `${location.origin}/#${each.sku}`}));
-const id = sessionStorage.cart ||= `cart-${crypto.randomUUID().slice(0, 8)}`;
-let lines = JSON.parse(sessionStorage.lines ||= "[]");
+const id = `cart-${crypto.randomUUID().slice(0, 8)}`;
+let lines = [];
 const say = (text) => { document.querySelector("#said").textContent = text; };
 const ready = new Promise((done) => { window.omnibus ? done() : addEventListener("omnibus:ready", done, {once: true}); });
 
@@ -35,7 +35,6 @@ async function put(product) {
   allow();
   const line = lines.find((each) => each.sku === product.sku);
   line ? line.quantity++ : lines.push({...product, quantity: 1});
-  sessionStorage.lines = JSON.stringify(lines);
   await omnibus.cart({id, currency: "GBP", url: `${location.origin}/#cart`, lines});
   say(`In your cart: ${lines.map((each) => `${each.quantity} × ${each.name}`).join(", ")}. Leave, and wait for the reminder.`);
 }
@@ -49,7 +48,7 @@ const acts = {
   },
   async clear() {
     allow();
-    lines = []; sessionStorage.lines = "[]";
+    lines = [];
     await omnibus.clear();
     say("Your cart is empty.");
   },
