@@ -9,7 +9,6 @@ from pydantic import TypeAdapter
 
 from omnibus.model.event import Event
 
-
 _adapters: dict[Any, TypeAdapter[Any]] = {}
 
 
