@@ -1,0 +1,177 @@
+"""Short transactions on pooled connections, run again when another transaction was in the way or the database away.
+
+Source: https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html (statements leave without waiting for answers),
+https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT (``pg_xact_status``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import psycopg
+from psycopg import errors
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+
+from omnibus.errors import StoreFull
+
+T = TypeVar("T")
+Connection = psycopg.AsyncConnection[Any]
+Job = Callable[[Connection], Awaitable[T]]
+
+SIZE = 10  # connections of one process
+PATIENCE = 5.0  # seconds that a call waits for a database that is away
+LONG = 30.0  # the same for what must not be lost: the answers of providers
+CLASHES = 12  # times that a call runs again because another transaction was in the way
+
+#: a stuck statement, a stuck lock and a forgotten transaction end by themselves: docs/reference/store-and-scale.md
+SETTINGS = (
+    ("statement_timeout", "30s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s"),
+    ("plan_cache_mode", "force_custom_plan"),  # a plan made for an empty outbox is a disaster for a full one
+    ("jit", "off"), ("synchronous_commit", "on"), ("application_name", "omnibus"),
+)  # fmt: skip
+
+CLASH = (
+    errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable, errors.UniqueViolation,
+)  # fmt: skip
+AWAY = (
+    psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction, PoolTimeout, PoolClosed,
+    ConnectionError,
+)  # fmt: skip
+
+
+class Stale(Exception):
+    """Roll the call back: the context moved."""
+
+
+class Surprise(Exception):
+    """Run the call again: what it read was overtaken before it wrote."""
+
+
+@dataclass(slots=True)
+class _Try:
+    """Hold the transaction's id and the answer once nothing but its COMMIT is missing."""
+
+    committing: str = ""
+    answer: Any = None
+
+
+async def configure(db: Connection) -> None:
+    """Give a new connection the settings that the promises rest on."""
+    await db.set_autocommit(True)
+    wanted = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SETTINGS)
+    await db.execute(f"SELECT {wanted}")
+
+
+class Engine:
+    """Run jobs, each in one transaction of one pooled connection."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: AsyncConnectionPool[Connection] | None = None
+
+    async def start(self) -> None:
+        """Open the pool; connections come as they are needed."""
+        self._pool = AsyncConnectionPool(
+            self._url, min_size=1, max_size=SIZE, open=False, configure=configure, timeout=PATIENCE, reconnect_timeout=10.0,
+        )  # fmt: skip
+        await self._pool.open()
+
+    async def stop(self) -> None:
+        """Close every connection; may be called twice."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    async def write(self, job: Job[T], *, patience: float = PATIENCE) -> T:
+        """Run *job* in a transaction and return once it is committed.
+
+        Raises:
+            StoreFull: the database is away, full or read-only; nothing is stored.
+        """
+        return await self._again(lambda db, mark: self._once(db, job, mark), patience)
+
+    async def read(self, job: Job[T], *, snapshot: bool = False) -> T:
+        """Run *job* without a transaction; with *snapshot* all its statements see the same moment."""
+
+        async def reading(db: Connection, mark: _Try) -> T:
+            if not snapshot:
+                async with db.pipeline():
+                    return await job(db)
+            async with db.transaction():
+                await db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                return await job(db)
+
+        return await self._again(reading, PATIENCE)
+
+    async def _once(self, db: Connection, job: Job[T], mark: _Try) -> T:
+        async with db.pipeline(), db.transaction():
+            number = await db.execute("SELECT pg_current_xact_id()::text")
+            answer = await job(db)
+            row = await number.fetchone()
+            mark.committing, mark.answer = str(row[0]) if row else "", answer
+        return answer
+
+    async def _again(self, act: Callable[[Connection, _Try], Awaitable[T]], patience: float) -> T:
+        clock = asyncio.get_running_loop().time
+        until, clashes, pause = clock() + patience, 0, 0.02
+        while True:
+            mark = _Try()
+            try:
+                async with self._open().connection(timeout=max(until - clock(), 0.1)) as db:
+                    return await _closing(db, act(db, mark))
+            except (*CLASH, Surprise) as error:
+                clashes += 1
+                if clashes > CLASHES:
+                    raise StoreFull(f"the store is too busy ({type(error).__name__})") from None
+                await asyncio.sleep(random.uniform(0, 0.01 * clashes))  # noqa: S311 - spreads the tries
+            except AWAY as error:
+                await self._refresh()
+                if mark.committing and await self._committed(mark.committing, until):
+                    return cast("T", mark.answer)
+                if clock() >= until or self._pool is None:
+                    raise StoreFull(f"the store cannot be used now ({type(error).__name__})") from None
+                await asyncio.sleep(min(pause, max(until - clock(), 0)))
+                pause = min(pause * 2, 1.0)
+
+    async def _refresh(self) -> None:
+        """Let the pool replace connections that a restart broke."""
+        if self._pool is not None and not self._pool.closed:
+            await self._pool.check()
+
+    async def _committed(self, number: str, until: float) -> bool:
+        """Ask what became of a transaction whose COMMIT was not answered.
+
+        Raises:
+            StoreFull: nobody could be asked in time.
+        """
+        clock = asyncio.get_running_loop().time
+        while True:
+            try:
+                async with self._open().connection() as db:
+                    cursor = await db.execute("SELECT pg_xact_status(%s::xid8)", (number,))
+                    row = await cursor.fetchone()
+                if row is not None and row[0] != "in progress":
+                    return bool(row[0] == "committed")
+            except AWAY:
+                await self._refresh()
+            if clock() >= until:
+                raise StoreFull("the store went away during the commit; look before you repeat it") from None
+            await asyncio.sleep(0.2)
+
+    def _open(self) -> AsyncConnectionPool[Connection]:
+        if self._pool is None:
+            raise StoreFull("the store is closed")
+        return self._pool
+
+
+async def _closing(db: Connection, work: Awaitable[T]) -> T:
+    """Give a connection up whose server became read-only: after a failover the next one leads elsewhere."""
+    try:
+        return await work
+    except errors.ReadOnlySqlTransaction:
+        await db.close()
+        raise

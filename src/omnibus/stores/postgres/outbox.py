@@ -1,0 +1,176 @@
+"""The road out: claim, attempt, settle, leases, audit."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from omnibus.model.delivery import FINAL, WAITING, Delivery, State
+from omnibus.store import CodeRow, Grant, OpenAttempt, Settlement, Try
+from omnibus.stores.postgres import statements as sql
+from omnibus.stores.postgres.engine import Connection
+from omnibus.stores.postgres.sheet import Sheet, open_sheet
+from omnibus.stores.postgres.standing import batch
+from omnibus.stores.rows import ATTEMPT, Row, read_attempt, read_delivery
+from omnibus.stores.schema import to_micros
+
+GUARD_PROVIDERS = (
+    "SELECT pg_advisory_xact_lock_shared(7304, hashtext(p)) FROM unnest(%s::text[]) AS p"  # against `shelf.pause`
+)
+
+
+async def claim(db: Connection, now: datetime, limit: int, lease: str, term: float) -> list[Delivery]:
+    """Take the head of each due lane, transactional lanes first; lanes in other hands are passed over."""
+    given: dict[str, Any] = {"now": to_micros(now), "limit": limit, "lease": lease, "term": int(term * 1_000_000)}
+    lanes = [row[0] for row in await (await db.execute(sql.TAKE_LANES, given)).fetchall()]
+    if not lanes:
+        return []
+    rows = await (await db.execute(sql.TAKE_HEADS, {**given, "lanes": lanes})).fetchall()
+    place = {customer: number for number, customer in enumerate(lanes)}
+    return [read_delivery(row) for row in sorted(rows, key=lambda row: place[row[1]])]
+
+
+async def attempt(db: Connection, tries: Sequence[Try], stirring: frozenset[str]) -> list[Grant]:
+    """Write attempts down, each guarded on its own; a provider that is told to rest waits for none of them."""
+    providers = sorted({name for each in tries for name in _names(each)})
+    await db.execute(GUARD_PROVIDERS, (providers,))
+    rows = [(each.change.customer, each.delivery) for each in tries]
+    sheet = await open_sheet(db, [each.change for each in tries], stirring, rows=rows)
+    limits = [(each, limit) for each in tries for limit in each.limits]
+    async with db.pipeline():
+        started = min(to_micros(each.started) for each in tries)
+        resting = await db.execute(sql.RESTING, (providers, started))
+        asked = [(each.change.customer, to_micros(limit.since), limit.channel) for each, limit in limits]
+        sums = await batch(db, sql.SPENT, asked)
+    spent = {row[0]: row[1] for row in await sums.fetchall()} if sums is not None else {}
+    left: dict[str, int] = {}
+    for number, (each, limit) in enumerate(limits, 1):
+        room = limit.points - int(spent.get(number, 0))
+        left[each.attempt] = min(left.get(each.attempt, room), room)
+    page = _Page(sheet, dict(await resting.fetchall()), left)
+    grants = [page.grant(each) for each in tries]
+    async with db.pipeline():
+        await sheet.write(db)
+        await batch(db, sql.PUT_ATTEMPTS, page.attempts)
+        await batch(db, sql.PUT_CODES, {(code.hash, code.offer, code.customer) for code in page.codes})
+    return grants
+
+
+def _names(each: Try) -> tuple[str, str]:
+    """Name a try's provider as pauses do: by itself, or with its channel."""
+    return each.provider, f"{each.channel}/{each.provider}"
+
+
+class _Page:
+    """Grant tries one after the other; what one spends, the next of the same customer has not.
+
+    Args:
+        left: attempt → points that its limits leave.
+    """
+
+    def __init__(self, sheet: Sheet, resting: dict[str, int], left: dict[str, int]) -> None:
+        self.sheet, self.resting, self.left = sheet, resting, left
+        self.attempts: list[Row] = []
+        self.codes: list[CodeRow] = []
+        self._spent: defaultdict[str, int] = defaultdict(int)
+
+    def grant(self, each: Try) -> Grant:
+        row, started = self.sheet.standings.get(each.delivery), to_micros(each.started)
+        customer = each.change.customer
+        if row is None or row.lease != each.lease:
+            return Grant.LOST
+        if any(self.resting.get(name, 0) > started for name in _names(each)):
+            return Grant.PAUSED
+        if each.limits and self._spent[customer] + each.points > self.left[each.attempt]:
+            return Grant.OVER
+        if not self.sheet.apply(each.change):
+            return Grant.STALE
+        self._spent[customer] += each.points
+        self.attempts.append((
+            each.attempt, each.delivery, customer, each.number, each.channel, each.provider, each.identity, each.points,
+            started, each.digest,
+        ))  # fmt: skip
+        row.attempts, row.state = each.number, State.SENDING.value
+        self.sheet.touched.add(row.id)
+        self.codes += each.codes
+        self.sheet.decide(each.delivery, each.started, each.decision)
+        return Grant.GRANTED
+
+
+async def settle(
+    db: Connection, settlements: Sequence[Settlement], now: datetime, stirring: frozenset[str]
+) -> list[bool]:
+    """Write what became of claimed deliveries, each all or nothing."""
+    changes = [each.change for each in settlements if each.change is not None]
+    rows = [(each.change.customer if each.change else each.customer, each.delivery) for each in settlements]
+    sheet = await open_sheet(db, changes, stirring, rows=rows)
+    done = [sheet.settle(each, now) for each in settlements]
+    await sheet.write(db)
+    return done
+
+
+async def renew(db: Connection, lease: str, term: float) -> int:
+    """Prolong the rows of a lease."""
+    given = {"lease": lease, "term": int(term * 1_000_000)}
+    await db.execute(sql.RENEW_LANES, given)
+    return (await db.execute(sql.RENEW_DELIVERIES, given)).rowcount
+
+
+async def rescue(db: Connection, now: datetime) -> int:
+    """Free what a dead worker held: an open attempt makes it unknown, else it is queued; never the other way."""
+    expired = [row[0] for row in await (await db.execute(sql.EXPIRED)).fetchall()]
+    if not expired:
+        return 0
+    mine = [row[0] for row in await (await db.execute(sql.LOCK_EXPIRED, (expired,))).fetchall()]
+    freed = await db.execute(sql.RESCUE, (to_micros(now), mine))
+    await db.execute(sql.REFRESH_LANES, (mine,))
+    return freed.rowcount
+
+
+async def attempts(db: Connection, delivery: str) -> list[OpenAttempt]:
+    """List a delivery's attempts."""
+    return [read_attempt(row) for row in await (await db.execute(sql.READ_ATTEMPTS, (delivery,))).fetchall()]
+
+
+async def attempt_of(db: Connection, id_: str, provider: str, provider_id: str) -> OpenAttempt | None:
+    """Find one attempt."""
+    where, given = ("id = %s", [id_]) if id_ else ("provider_id = %s AND provider = %s", [provider_id, provider])
+    row = await (
+        await db.execute(f"SELECT {ATTEMPT} FROM attempt WHERE {where} ORDER BY id DESC LIMIT 1", given)
+    ).fetchone()
+    return None if row is None else read_attempt(row)
+
+
+async def audit(db: Connection, now: datetime) -> dict[str, int]:
+    """Compare the accounts, all at one moment: what was accepted was counted on its own when it was."""
+
+    async def one(statement: str, *given: Any) -> int:
+        row = await (await db.execute(statement, given)).fetchone()
+        return int(row[0]) if row and row[0] is not None else 0
+
+    counts = dict(await (await db.execute("SELECT state, count(*) FROM delivery GROUP BY state")).fetchall())
+    accepted = await one("SELECT sum(count) FROM tally WHERE starts_with(name, 'accepted')")
+    final = sum(counts.get(state.value, 0) for state in FINAL)
+    waiting = sum(counts.get(state.value, 0) for state in WAITING)
+    finals = sorted(state.value for state in FINAL)
+    return {
+        "accepted": accepted, "final": final, "waiting": waiting,
+        **{state.value: counts.get(state.value, 0) for state in State},
+        "unbalanced": accepted - final - waiting,
+        "silent": await one("SELECT count(*) FROM delivery WHERE reason = '' AND state = ANY(%s)", finals),
+        "stuck": await one(
+            "SELECT count(*) FROM delivery WHERE due < %s AND lease IS NULL AND state IN ('queued', 'held', 'sending')",
+            to_micros(now) - 120_000_000,
+        ),
+        "lost_lanes": await one(
+            "SELECT count(*) FROM delivery d LEFT JOIN lane l ON l.customer = d.customer WHERE d.due IS NOT NULL"
+            " AND d.lease IS NULL AND l.lease IS NULL AND (l.due IS NULL OR l.due > d.due)"
+        ),
+        "unproven": await one(
+            "SELECT count(*) FROM delivery d WHERE state IN ('sent', 'delivered', 'opened', 'clicked', 'replied')"
+            " AND NOT EXISTS (SELECT FROM attempt a WHERE a.delivery = d.id AND a.outcome = 'accepted')"
+        ),
+        "flagged": await one("SELECT count(*) FROM delivery WHERE flagged = 1"),
+    }  # fmt: skip

@@ -1,0 +1,69 @@
+"""The part of a delivery's row that changes, and rows as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from omnibus.model.delivery import State, may_move
+from omnibus.store import Change, Settlement, encode_bodies
+from omnibus.stores.postgres.engine import Connection
+from omnibus.stores.rows import Row, dump, micros
+from omnibus.stores.schema import to_micros
+
+
+@dataclass(slots=True)
+class Standing:
+    """Hold the columns of a delivery that may change, in the order of ``statements.STANDING``."""
+
+    id: str
+    customer: str
+    state: str
+    reason: str
+    due: int | None
+    channel: str
+    provider: str
+    identity: str
+    provider_id: str
+    tried: str
+    attempts: int
+    faults: int
+    flagged: int
+    withdraw: int
+    watched: int
+    reported: str
+    lease: str | None
+
+    def row(self) -> Row:
+        """Give the columns."""
+        return tuple(getattr(self, each) for each in self.__slots__)
+
+    def fill(self, each: Settlement) -> None:
+        """Take over what a settlement says; what it leaves open stays."""
+        self.state, self.reason, self.due = each.state.value, each.reason, micros(each.due)
+        self.watched, self.reported, self.lease = int(each.watched), "", None
+        for name in ("channel", "provider", "identity", "provider_id", "attempts", "faults"):
+            told = getattr(each, name)
+            if told is not None:
+                setattr(self, name, told)
+        self.tried = self.tried if each.tried is None else dump(each.tried)
+        self.flagged = self.flagged if each.flagged is None else int(each.flagged)
+        self.withdraw = self.withdraw if each.withdraw is None else int(each.withdraw)
+
+
+def reaches(old: State, new: State) -> bool:
+    """Tell whether the drawing leads from *old* to *new*; a bounce leads on to the next route."""
+    return may_move(old, new) or (new is State.QUEUED and may_move(old, State.BOUNCED))
+
+
+def context_row(change: Change) -> Row:
+    """Write a change's context as its columns."""
+    time, id_, source = (to_micros(change.through[0]), *change.through[1:]) if change.through else (None, None, None)
+    return change.customer, change.version + 1, time, id_, source, encode_bodies(change.bodies or {})
+
+
+async def batch(db: Connection, statement: str, rows: Iterable[Row]) -> Any:
+    """Run one statement for many rows, given as one array per column; no rows, no statement."""
+    columns = [list(each) for each in zip(*rows, strict=True)]
+    return await db.execute(statement, columns) if columns else None

@@ -1,0 +1,261 @@
+"""The Store port over PostgreSQL: each call is one short transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from omnibus.errors import ConfigError, StoreFull
+from omnibus.model.customer import Customer, Identity
+from omnibus.model.delivery import Delivery
+from omnibus.model.event import Event
+from omnibus.model.offer import Redemption
+from omnibus.model.run import Run
+from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
+from omnibus.stores.migrate import migrate
+from omnibus.stores.postgres import accepting, customers, merging, outbox, shelf
+from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale
+from omnibus.stores.rows import DELIVERY, read_delivery
+from omnibus.stores.schema import from_micros, to_micros
+
+PAGE = 500
+OLDEST = 15  # the first version whose MERGE, SKIP LOCKED and statistics we looked at
+NEXT_DUE = (
+    "SELECT min(due) FROM (SELECT min(due) AS due FROM lane WHERE lease IS NULL AND due IS NOT NULL"
+    " UNION ALL SELECT min(due) FROM run WHERE due IS NOT NULL) AS d"
+)
+
+
+class Postgres(Store):
+    """Keep everything in one PostgreSQL database, for any number of workers and web processes.
+
+    Args:
+        url: ``postgresql://…``, as libpq reads it.
+        now: business time, for the `ended` of attempts.
+    """
+
+    def __init__(self, url: str, now: Callable[[], datetime]) -> None:
+        self.now = now
+        self._url = url
+        self.engine = Engine(url)
+
+    async def open(self) -> None:
+        try:
+            await asyncio.to_thread(prepare, self._url)
+        except psycopg.OperationalError:
+            raise StoreFull("the database cannot be reached") from None
+        await self.engine.start()
+
+    async def aclose(self) -> None:
+        await self.engine.stop()
+
+    async def take_work(self) -> None:
+        """Do nothing: there is room for many."""
+
+    # customers
+
+    async def load(self, ids: Sequence[str], *, since: datetime | None = None) -> dict[str, Loaded]:
+        return await self.engine.read(lambda db: customers.load(db, ids, since))
+
+    async def find(self, refs: Sequence[str]) -> dict[str, str]:
+        return await self.engine.read(lambda db: customers.find(db, refs))
+
+    async def create(self, wanted: Sequence[tuple[str, Sequence[Identity]]], now: datetime) -> list[str]:
+        return await self.engine.write(lambda db: customers.create(db, wanted, now))
+
+    async def merge(self, loser: str, winner: str, changes: Sequence[Change]) -> bool:
+        try:
+            await self.engine.write(lambda db: merging.merge(db, loser, winner, changes, self.stirring))
+        except Stale:
+            return False
+        return True
+
+    async def unmerge(self, loser: str, changes: Sequence[Change]) -> bool:
+        try:
+            await self.engine.write(lambda db: merging.unmerge(db, loser, changes, self.stirring))
+        except Stale:
+            return False
+        return True
+
+    async def customers(self, *, after: str = "") -> AsyncIterator[list[Customer]]:
+        while True:
+            page = await self.engine.read(lambda db, start=after: customers.page(db, start, PAGE))  # type: ignore[misc]
+            if not page:
+                return
+            yield page
+            after = page[-1].id
+
+    # events
+
+    async def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        return await self.engine.read(lambda db: customers.known(db, keys))
+
+    async def events(self, subjects: Sequence[str], *, last: int | None = None) -> list[Event]:
+        return await self.engine.read(lambda db: customers.events(db, subjects, last))
+
+    async def put(self, changes: Sequence[Change]) -> list[bool]:
+        return await self.engine.write(lambda db: customers.put(db, changes, self.stirring)) if changes else []
+
+    async def rewrite(self, customer: str, bodies: dict[str, bytes], through: tuple[datetime, str, str] | None) -> None:
+        change = Change(customer, 0, bodies=bodies, through=through)
+        await self.engine.write(lambda db: customers.rewrite(db, change))
+
+    # the road out
+
+    async def accept(self, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
+        return await self.engine.write(lambda db: accepting.accept(db, wishes)) if wishes else []
+
+    async def claim(self, now: datetime, *, limit: int, lease: str, term: float) -> list[Delivery]:
+        return await self.engine.write(lambda db: outbox.claim(db, now, limit, lease, term))
+
+    async def attempt(self, tries: Sequence[Try]) -> list[Grant]:
+        return await self.engine.write(lambda db: outbox.attempt(db, tries, self.stirring)) if tries else []
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+        if not settlements:
+            return []
+        now = self.now()
+        return await self.engine.write(lambda db: outbox.settle(db, settlements, now, self.stirring), patience=LONG)
+
+    async def renew(self, lease: str, term: float) -> int:
+        return await self.engine.write(lambda db: outbox.renew(db, lease, term))
+
+    async def rescue(self, now: datetime, *, everything: bool = False) -> int:
+        """Free rows whose lease ran out; *everything* too frees no others, for their workers may live elsewhere."""
+        return await self.engine.write(lambda db: outbox.rescue(db, now))
+
+    async def next_due(self) -> datetime | None:
+        row = await self._one(NEXT_DUE)
+        return None if row is None or row[0] is None else from_micros(row[0])
+
+    async def pause(self, provider: str, until: datetime, reason: str) -> None:
+        await self.engine.write(lambda db: shelf.pause(db, provider, until, reason))
+
+    async def pauses(self, now: datetime) -> dict[str, tuple[datetime, str]]:
+        return await self.engine.read(lambda db: shelf.pauses(db, now))
+
+    # looking
+
+    async def delivery(self, id_: str) -> Delivery | None:
+        row = await self._one(f"SELECT {DELIVERY} FROM delivery WHERE id = %s", id_)
+        return None if row is None else read_delivery(row)
+
+    async def deliveries(
+        self, *, customer: str = "", state: Sequence[str] = (), channel: str = "", origin: str = "", last: int = 1000
+    ) -> list[Delivery]:
+        where, given = ["true"], list[Any]()
+        if state:
+            where.append("state = ANY(%s)")
+            given.append([str(each) for each in state])
+        for column, value in (("customer", customer), ("channel", channel), ("origin", origin)):
+            if value:
+                where.append(f"{column} = %s")
+                given.append(value)
+        sql = f"SELECT {DELIVERY} FROM delivery WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT %s"
+        return [read_delivery(row) for row in await self._all(sql, *given, last)]
+
+    async def attempts(self, delivery: str) -> list[OpenAttempt]:
+        return await self.engine.read(lambda db: outbox.attempts(db, delivery))
+
+    async def attempt_of(self, *, id_: str = "", provider: str = "", provider_id: str = "") -> OpenAttempt | None:
+        return await self.engine.read(lambda db: outbox.attempt_of(db, id_, provider, provider_id))
+
+    async def decisions(self, delivery: str) -> list[tuple[datetime, str]]:
+        rows = await self._all("SELECT at, body FROM decision WHERE delivery = %s ORDER BY seq", delivery)
+        return [(from_micros(row[0]), row[1]) for row in rows]
+
+    async def audit(self, now: datetime) -> dict[str, int]:
+        return await self.engine.read(lambda db: outbox.audit(db, now), snapshot=True)
+
+    # offers, hand-overs, notes
+
+    async def code(self, hash_: str) -> CodeRow | None:
+        row = await self._one("SELECT hash, offer, customer FROM code WHERE hash = %s", hash_)
+        return None if row is None else CodeRow(*row)
+
+    async def issue(self, codes: Sequence[CodeRow]) -> None:
+        await self.engine.write(lambda db: shelf.issue(db, codes))
+
+    async def redeem(
+        self, code: CodeRow, *, basket: str, customer: str, single: bool, limit: int | None, now: datetime,
+        change: Change | None,
+    ) -> Redemption | None:  # fmt: skip
+        return await self.engine.write(
+            lambda db: shelf.redeem(
+                db, code, basket, customer, single=single, limit=limit, now=now, change=change, stirring=self.stirring
+            )
+        )
+
+    async def put_handover(self, short: str, customer: str, expires: datetime) -> None:
+        sql = "INSERT INTO handover (short, customer, expires) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+        await self._do(sql, short, customer, to_micros(expires))
+
+    async def claim_handover(self, short: str, now: datetime) -> str | None:
+        sql = "SELECT customer FROM handover WHERE short = %s AND expires > %s"
+        row = await self._one(sql, short, to_micros(now))
+        return None if row is None else str(row[0])
+
+    async def note(self, scope: str, name: str, value: str | None = None) -> str | None:
+        if value is None:
+            return await self.engine.read(lambda db: shelf.note(db, scope, name, None))
+        return await self.engine.write(lambda db: shelf.note(db, scope, name, value))
+
+    # journeys
+
+    async def stirred(self, limit: int) -> list[Event]:
+        return await self.engine.read(lambda db: shelf.stirred(db, limit))
+
+    async def heard(self, events: Sequence[Event]) -> None:
+        await self.engine.write(lambda db: shelf.heard(db, events))
+
+    async def runs(
+        self, *, customer: str = "", journey: str = "", due: datetime | None = None, live: bool = True, last: int = 1000
+    ) -> list[Run]:
+        return await self.engine.read(lambda db: shelf.runs(db, customer, journey, due, live=live, last=last))
+
+    async def step(self, steps: Sequence[Step]) -> list[bool]:
+        now = self.now()
+        return await self.engine.write(lambda db: shelf.step(db, steps, now, self.stirring)) if steps else []
+
+    async def define(self, name: str, version: str, body: str) -> None:
+        sql = "INSERT INTO journey (name, version, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+        await self._do(sql, name, version, body)
+
+    async def definition(self, name: str, version: str) -> str | None:
+        row = await self._one("SELECT body FROM journey WHERE name = %s AND version = %s", name, version)
+        return None if row is None else str(row[0])
+
+    async def _do(self, sql: str, *given: Any) -> None:
+        async def job(db: Connection) -> None:
+            await db.execute(sql, given)
+
+        await self.engine.write(job)
+
+    async def _one(self, sql: str, *given: Any) -> Any:
+        return next(iter(await self._all(sql, *given)), None)
+
+    async def _all(self, sql: str, *given: Any) -> list[Any]:
+        async def job(db: Connection) -> list[Any]:
+            return await (await db.execute(sql, given)).fetchall()
+
+        return await self.engine.read(job)
+
+
+def prepare(url: str) -> None:
+    """Bring the database to this version's schema; several processes that start at once do it one after the other.
+
+    Raises:
+        ConfigError: the server is too old.
+        psycopg.OperationalError: it cannot be reached.
+    """
+    with psycopg.connect(url, autocommit=True, connect_timeout=10) as db:
+        version = db.info.server_version // 10_000
+        if version < OLDEST:
+            fix = f"use PostgreSQL {OLDEST} or newer"
+            raise ConfigError(f"PostgreSQL {version} is too old", where="[omnibus] store", fix=fix)
+        db.execute("SELECT pg_advisory_lock(7303, 1)")
+        migrate("postgresql+psycopg://" + url.partition("://")[2])
