@@ -12,10 +12,11 @@ from pydantic import BaseModel, ValidationError
 
 from omnibus.bell import Bell
 from omnibus.bus import Bus, Parts
+from omnibus.campaigns.campaigns import Campaigns
 from omnibus.channel import Channel
 from omnibus.customers.identities import Recogniser
 from omnibus.customers.register import Customers
-from omnibus.errors import ConfigError, Forged
+from omnibus.errors import ConfigError, Forged, InputError
 from omnibus.facets import BUILT_IN as FACETS
 from omnibus.inbound.advance import Journeys
 from omnibus.inbound.inbox import Inbox
@@ -28,13 +29,14 @@ from omnibus.outbound import outbox
 from omnibus.outbound.compose import Composer
 from omnibus.outbound.dispatch import Dispatcher
 from omnibus.outbound.resolve import Line
-from omnibus.outbound.road import Promised, Road
+from omnibus.outbound.road import Promised, Road, fact
 from omnibus.plugins import Plugins, Registry
 from omnibus.policies import BUILT_IN as POLICIES
 from omnibus.policies import Budget, OfferAlive, QuietHours, Safety
 from omnibus.policies.offer import alive
 from omnibus.policy import Policy
 from omnibus.provider import Provider, read_dsn
+from omnibus.roll import Roll
 from omnibus.settings import Settings, describe_channel_errors, load, suggest
 from omnibus.store import Store
 from omnibus.stores.sqlite import Sqlite
@@ -122,9 +124,22 @@ def build(
     known = _premises(registry)
     stories = read_journeys(settings.omnibus.journeys, messages=messages.names, premises=known)
     journeys = Journeys(timeline, ids, stories, wish, lambda *told: bus.publishing(*told), brand.zone)  # noqa: PLW0108 - the bus is made below
+
+    def template(name: str, values: Mapping[str, Any], origin: str) -> tuple[Delivery, ...]:
+        message = messages.pick(name)
+        if message.audience != "person":
+            raise InputError(f"`{name}` is said to the public", fix="use `publish`, or `omnibus publish`")
+        return outbox.wish(
+            message, "", lines, ids, now=now(), brand=brand.name, values=values, key="", origin=origin
+        ).deliveries
+
+    campaigns = Campaigns(
+        store if isinstance(store, Roll) else None, timeline, ids, recogniser.identity, template,
+        lambda delivery, at, why: fact("message.dropped", delivery, at, f"{delivery.id}:dropped", {"reason": why}),
+    )  # fmt: skip
     bus = Bus(
         Parts(
-            settings, loaded, store, timeline, Customers(timeline, recogniser, ids), inbox, journeys, road,
+            settings, loaded, store, timeline, Customers(timeline, recogniser, ids), inbox, journeys, campaigns, road,
             Dispatcher(road, slots=slots), promises, messages, brand, tokens, links, bell, ids,
         )
     )  # fmt: skip

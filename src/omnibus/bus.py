@@ -8,16 +8,19 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from omnibus.bell import Bell
+from omnibus.campaigns.campaigns import Campaigns, Everybody
 from omnibus.customers.register import Customers
 from omnibus.errors import Conflict, MessageError, NotFound, StoreFull
 from omnibus.inbound.advance import Journeys
 from omnibus.inbound.inbox import Inbox
 from omnibus.inbound.receive import receive
 from omnibus.model.brand import Brand
+from omnibus.model.campaign import Campaign
 from omnibus.model.content import Content
 from omnibus.model.context import Context
 from omnibus.model.customer import Customer
@@ -58,6 +61,7 @@ class Parts:
     customers: Customers
     inbox: Inbox
     journeys: Journeys
+    campaigns: Campaigns
     road: Road
     dispatcher: Dispatcher
     promises: Promises
@@ -84,7 +88,7 @@ class Bus:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.customers = parts.customers
+        self.customers, self.campaigns = parts.customers, parts.campaigns
         self.now = parts.timeline.now
         self._opened = False
 
@@ -180,6 +184,25 @@ class Bus:
             self._wish(message, each, values, f"send:{key}:{each}" if key else "", None, "") for each in customers
         ]
         return await self._accept(wishes)
+
+    async def launch(
+        self, message: str, to: Everybody = "all", *, name: str = "", rejects: Path | None = None, **values: Any
+    ) -> Campaign:
+        """Send one message to many: stored at once, expanded and sent by `work`; ``bus.campaigns`` watches and steers it.
+
+        Args:
+            to: ``"all"`` customers there are now; the path of a CSV file (a column `customer`, or an identity kind such
+                as `email`); or customers, ids or identities written ``email:ada@example.com``.
+            name: unique; the same launch under the same name again has no effect. Made from message and time if empty.
+            rejects: CSV file for the lines that name nobody, with number and reason; they are only counted without it.
+            values: what the message's templates and premises may use.
+
+        Raises:
+            NotFound: no such message.
+            InputError: a wrong name or file, or a message to the public; nothing is stored.
+            Conflict: the name was used for something else.
+        """
+        return await self.campaigns.launch(message, to, name=name, rejects=rejects, values=values)
 
     async def publish(
         self, message: str, *, via: Sequence[str] = (), key: str = "", at: datetime | None = None, **values: Any
@@ -384,8 +407,10 @@ class Bus:
     async def drain(self) -> int:
         """Work until nothing is due now: deliveries and journeys; returns how much was done. For tests and virtual time."""
         done = 0
+        self.campaigns.look()
         while True:
-            count = await self.parts.dispatcher.drain() + await self.parts.journeys.advance()
+            count = await self.campaigns.advance()
+            count += await self.parts.dispatcher.drain() + await self.parts.journeys.advance()
             if not count:
                 return done
             done += count
@@ -407,7 +432,8 @@ class Bus:
         try:
             while not stop.is_set():
                 try:
-                    count = await parts.dispatcher.round() + await parts.journeys.advance()
+                    count = await self.campaigns.advance()
+                    count += await parts.dispatcher.round() + await parts.journeys.advance()
                 except StoreFull:  # disk full or locked: heal without a restart
                     count = 0
                 if not count:

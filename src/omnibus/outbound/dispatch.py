@@ -21,6 +21,7 @@ from typing import Any
 
 from omnibus.errors import MessageError, StoreFull
 from omnibus.model.attempt import Attempt
+from omnibus.model.campaign import STOPPED
 from omnibus.model.context import Context
 from omnibus.model.delivery import SHOWN, Delivery, State
 from omnibus.model.message import Purpose
@@ -159,6 +160,9 @@ class Dispatcher:
                 event = fact("message.expired", delivery, now, f"{delivery.id}:expired", {"reason": "deadline passed"})
                 await settle(road, delivery, State.EXPIRED, "deadline passed", events=[event])
                 return None
+            if (rest := pauses.get(delivery.origin)) is not None and delivery.state is not State.UNKNOWN:
+                await self._rest(delivery, *rest, now)
+                return None
             context = road.timeline.context(loaded)
             resolved = resolve(delivery, context, road.lines, now, pauses)
             judgement = judge(delivery, resolved, road.policies, context, road.brand, now)
@@ -171,6 +175,14 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - one bad delivery stops nobody else; it is parked with its cause
             await self._fault(delivery, error)
             return None
+
+    async def _rest(self, delivery: Delivery, until: datetime, reason: str, now: datetime) -> None:
+        """Hold what belongs to a paused campaign, drop what belongs to a stopped one."""
+        if reason == STOPPED:
+            event = fact("message.dropped", delivery, now, f"{delivery.id}:dropped", {"reason": reason})
+            await settle(self.road, delivery, State.DROPPED, reason, events=[event])
+        else:
+            await self._not_now(delivery, Judgement(Hold(until, reason), None, ()), now)
 
     async def _not_now(self, delivery: Delivery, judgement: Judgement, now: datetime) -> None:
         road, decision = self.road, json.dumps(judgement.shown())

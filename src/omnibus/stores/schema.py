@@ -122,6 +122,8 @@ _important = _due & (delivery.c.purpose == "transactional")
 Index("delivery_urgent", delivery.c.customer, delivery.c.due, sqlite_where=_important, postgresql_where=_important)
 Index("delivery_watched", delivery.c.customer, sqlite_where=_watched, postgresql_where=_watched)
 Index("delivery_leased", delivery.c.customer, delivery.c.lease, sqlite_where=_leased, postgresql_where=_leased)
+_told = _due & (delivery.c.origin != "")
+Index("delivery_origin", delivery.c.origin, delivery.c.due, sqlite_where=_told, postgresql_where=_told)
 Index("delivery_customer", delivery.c.customer, delivery.c.id)
 
 lane = Table(
@@ -250,6 +252,36 @@ run = Table(
 )  # fmt: skip
 _waits = run.c.due.is_not(None)
 Index("run_due", run.c.due, sqlite_where=_waits, postgresql_where=_waits)
+
+campaign = Table(
+    "campaign", meta,
+    Column("name", Text, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("launched", BigInteger, nullable=False),
+    Column("standing", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("changed", BigInteger),
+    Column("cursor", Text, nullable=False),
+    Column("whole", Integer, nullable=False),
+    Column("recipients", BigInteger, nullable=False),
+    Column("expanded", BigInteger, nullable=False),
+    Column("accepted", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+)  # fmt: skip
+
+recipient = Table(  # who is on a campaign's list, and who was reached: the key that lets nothing be done twice
+    "recipient", meta,
+    Column("campaign", Text, nullable=False),
+    Column("customer", Text, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("expanded", Integer, nullable=False),
+    PrimaryKeyConstraint("campaign", "customer", "step"),
+    sqlite_with_rowid=False,
+)  # fmt: skip
 
 
 def to_micros(when: datetime) -> int:

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 
+from omnibus.model.campaign import Campaign, Chunk, Progress, Standing, origin_of
 from omnibus.model.customer import Customer, Identity
 from omnibus.model.delivery import Delivery
 from omnibus.model.event import Event
 from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
+from omnibus.roll import Roll
 from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
 from omnibus.stores.migrate import migrate
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
-from omnibus.stores.sqlite import customers, merging, outbox, shelf
+from omnibus.stores.sqlite import campaigns, customers, merging, outbox, shelf
 from omnibus.stores.sqlite.engine import Engine
 
 PAGE = 500
+T = TypeVar("T")
 
 
-class Sqlite(Store):
+class Sqlite(Store, Roll):
     """Keep everything in one file.
 
     Args:
@@ -163,7 +167,7 @@ class Sqlite(Store):
         return [(from_micros(row[0]), row[1]) for row in rows]
 
     async def audit(self, now: datetime) -> dict[str, int]:
-        return await self.engine.read(lambda db: outbox.audit(db, now))
+        return await self.engine.read(lambda db: at_once(db, lambda: outbox.audit(db, now)))
 
     # offers, hand-overs, notes
 
@@ -225,3 +229,38 @@ class Sqlite(Store):
         sql = "SELECT body FROM journey WHERE name=? AND version=?"
         row = await self.engine.read(lambda db: db.execute(sql, (name, version)).fetchone())
         return None if row is None else str(row[0])
+
+    # campaigns
+
+    async def enrol(self, campaign: Campaign) -> Campaign:
+        return await self.engine.write(lambda db: campaigns.enrol(db, campaign))
+
+    async def enlist(self, campaign: Campaign, who: Sequence[str]) -> list[bool | None]:
+        return await self.engine.write(lambda db: campaigns.enlist(db, campaign, who))
+
+    async def begin(self, campaign: Campaign) -> Campaign | None:
+        return await self.engine.write(lambda db: campaigns.begin(db, campaign))
+
+    async def campaigns(self, name: str = "", *, soon: datetime | None = None) -> list[Campaign]:
+        return await self.engine.read(lambda db: campaigns.campaigns(db, name, soon))
+
+    async def expand(self, chunk: Chunk) -> Campaign | None:
+        return await self.engine.write(lambda db: campaigns.expand(db, chunk))
+
+    async def steer(self, name: str, standing: Standing, now: datetime, reason: str = "") -> Campaign | None:
+        return await self.engine.write(lambda db: campaigns.steer(db, name, standing, now, reason), urgent=True)
+
+    async def undone(self, name: str, limit: int) -> list[Delivery]:
+        return await self.engine.read(lambda db: campaigns.undone(db, origin_of(name), limit))
+
+    async def progress(self, name: str) -> Progress | None:
+        return await self.engine.read(lambda db: at_once(db, lambda: campaigns.progress(db, name)))
+
+
+def at_once(db: apsw.Connection, look: Callable[[], T]) -> T:
+    """Look at one moment of the store, however many statements it takes: others go on writing."""
+    db.execute("BEGIN")
+    try:
+        return look()
+    finally:
+        db.execute("ROLLBACK")

@@ -1,0 +1,60 @@
+"""PORT: where campaigns rest: who is on the roll, and how far it was called. One commit per writing call.
+
+A store brings it beside ``Store``. Expansion is the one call that matters: deliveries of a chunk and the cursor behind
+them are one commit, and (campaign, customer, step) is unique, so a crash repeats nobody and loses nobody.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import datetime
+
+from omnibus.model.campaign import Campaign, Chunk, Progress, Standing
+from omnibus.model.delivery import Delivery
+
+
+class Roll(ABC):
+    """Keep campaigns, and who is on their lists.
+
+    Raises (every writing call):
+        StoreFull: disk full, locked or down; nothing was stored.
+    """
+
+    @abstractmethod
+    async def enrol(self, campaign: Campaign) -> Campaign:
+        """Write a new campaign down; a known name gives what is stored. One that is still loading is begun anew, its list empty."""
+
+    @abstractmethod
+    async def enlist(self, campaign: Campaign, customers: Sequence[str]) -> list[bool | None]:
+        """Put customers on the list: True for a new one, False for one who is on it, None for nobody.
+
+        Empty when the campaign is not loading any more, or another launch took it over.
+        """
+
+    @abstractmethod
+    async def begin(self, campaign: Campaign) -> Campaign | None:
+        """Let a loaded campaign run, with its *digest* and *rejected*, its recipients counted; None as for ``enlist``."""
+
+    @abstractmethod
+    async def campaigns(self, name: str = "", *, soon: datetime | None = None) -> list[Campaign]:
+        """List campaigns, newest first. With *soon* those that have somebody left to expand, and their deliveries due until then."""
+
+    @abstractmethod
+    async def expand(self, chunk: Chunk) -> Campaign | None:
+        """Insert the deliveries of the next customers and move the cursor, in one commit; None when somebody was faster."""
+
+    @abstractmethod
+    async def steer(self, name: str, standing: Standing, now: datetime, reason: str = "") -> Campaign | None:
+        """Pause, resume or stop; gives what stands afterwards, None for no such campaign.
+
+        Pause and stop take what was claimed but not handed over out of the workers' hands, in the same commit.
+        """
+
+    @abstractmethod
+    async def undone(self, name: str, limit: int) -> list[Delivery]:
+        """List deliveries of a campaign that wait and are in nobody's hands."""
+
+    @abstractmethod
+    async def progress(self, name: str) -> Progress | None:
+        """Add a campaign up, at one moment."""

@@ -1,0 +1,235 @@
+"""Statements on campaigns: the list, the chunk, the cursor, pause and stop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+import apsw
+
+from omnibus.model.campaign import FOREVER, PAUSED, STEERING, STEP, STOPPED, Campaign, Chunk, Progress, Standing
+from omnibus.model.customer import PUBLIC
+from omnibus.model.delivery import Delivery
+from omnibus.stores.rows import DELIVERY, Row, delivery_row, dump, micros, moment, read_delivery
+from omnibus.stores.schema import from_micros, to_micros
+from omnibus.stores.sqlite.customers import URGENT, canonical, raise_lane, refresh_lane
+
+CAMPAIGN = (
+    "name, id, message, source, launched, standing, digest, data, changed, cursor, whole, recipients, expanded,"
+    " accepted, rejected, reason"
+)
+_INSERT = f"INSERT INTO delivery ({DELIVERY.removesuffix(', lease')}, watched) VALUES ({', '.join('?' * 26)})"
+_TALLY = "INSERT INTO tally (name, count) VALUES ('accepted', ?1) ON CONFLICT (name) DO UPDATE SET count=count+?1"
+MOST = 100_000  # deliveries that are counted as pressing
+_REACHABLE = "created<=? AND substr(id, 1, 7)<>'public:'"
+_OURS = "origin=? AND origin<>'' AND due IS NOT NULL"  # literally what the index `delivery_origin` asks for
+#: waits, and no request of it may have left: nothing that is under way is ever taken back
+_IN_HAND = (
+    "(state='queued' OR (state='held' AND due<=?) OR (state='sending' AND NOT EXISTS"
+    " (SELECT 1 FROM attempt a WHERE a.delivery=delivery.id AND a.outcome='')))"
+)
+
+
+def _row(each: Campaign) -> Row:
+    return (
+        each.name, each.id, each.message, each.source, to_micros(each.launched), each.standing.value, each.digest,
+        dump(each.values), micros(each.changed), each.cursor, int(each.whole), each.recipients, each.expanded,
+        each.accepted, each.rejected, each.reason,
+    )  # fmt: skip
+
+
+def _read(row: Row) -> Campaign:
+    return Campaign(
+        name=row[0], id=row[1], message=row[2], source=row[3], launched=from_micros(row[4]), standing=Standing(row[5]),
+        digest=row[6], values=json.loads(row[7]), changed=moment(row[8]), cursor=row[9], whole=bool(row[10]),
+        recipients=row[11], expanded=row[12], accepted=row[13], rejected=row[14], reason=row[15],
+        pressing=row[16] if len(row) > 16 else 0,
+    )  # fmt: skip
+
+
+def _one(db: apsw.Connection, name: str) -> Campaign | None:
+    row = db.execute(f"SELECT {CAMPAIGN} FROM campaign WHERE name=?", (name,)).fetchone()
+    return None if row is None else _read(row)
+
+
+def enrol(db: apsw.Connection, campaign: Campaign) -> Campaign:
+    """Write a campaign down, or give the one that bears this name."""
+    found = _one(db, campaign.name)
+    if found is not None and found.standing is not Standing.LOADING:
+        return found
+    db.execute("DELETE FROM recipient WHERE campaign=?", (campaign.name,))
+    db.execute("DELETE FROM campaign WHERE name=?", (campaign.name,))
+    db.execute(f"INSERT INTO campaign ({CAMPAIGN}) VALUES ({', '.join('?' * 16)})", _row(campaign))
+    return campaign
+
+
+def _loads(db: apsw.Connection, campaign: Campaign) -> bool:
+    sql = "SELECT 1 FROM campaign WHERE name=? AND id=? AND standing='loading'"
+    return db.execute(sql, (campaign.name, campaign.id)).fetchone() is not None
+
+
+def enlist(db: apsw.Connection, campaign: Campaign, customers: Sequence[str]) -> list[bool | None]:
+    """Put customers on the list, as who they are now."""
+    if not _loads(db, campaign):
+        return []
+    answers: list[bool | None] = []
+    for each in customers:
+        who = canonical(db, each)
+        if who is None or who.startswith(PUBLIC):
+            answers.append(None)
+            continue
+        sql = "INSERT INTO recipient (campaign, customer, step, expanded) VALUES (?, ?, ?, 0) ON CONFLICT DO NOTHING"
+        db.execute(sql, (campaign.name, who, STEP))
+        answers.append(bool(db.changes()))
+    return answers
+
+
+def begin(db: apsw.Connection, campaign: Campaign) -> Campaign | None:
+    """Count the recipients and let it run."""
+    if not _loads(db, campaign):
+        return None
+    if campaign.source == "all":
+        sql = f'SELECT count(*) FROM customer WHERE "into" IS NULL AND {_REACHABLE}'
+        row = db.execute(sql, (to_micros(campaign.launched),)).fetchone()
+    else:
+        row = db.execute("SELECT count(*) FROM recipient WHERE campaign=?", (campaign.name,)).fetchone()
+    db.execute(
+        "UPDATE campaign SET standing='running', recipients=?, digest=?, rejected=? WHERE name=?",
+        (row[0] if row else 0, campaign.digest, campaign.rejected, campaign.name),
+    )
+    return _one(db, campaign.name)
+
+
+def campaigns(db: apsw.Connection, name: str, soon: datetime | None) -> list[Campaign]:
+    """List campaigns."""
+    if soon is None:
+        where, given = ("WHERE name=?", (name,)) if name else ("", ())
+        sql = f"SELECT {CAMPAIGN} FROM campaign {where} ORDER BY launched DESC, name"
+        return [_read(row) for row in db.execute(sql, given)]
+    sql = (
+        f"SELECT {CAMPAIGN}, (SELECT count(*) FROM (SELECT 1 FROM delivery WHERE origin='campaign:' || campaign.name"
+        f" AND origin<>'' AND due IS NOT NULL AND due<=? LIMIT {MOST})) FROM campaign WHERE standing='running' AND whole=0"
+        " ORDER BY launched, name"
+    )
+    return [_read(row) for row in db.execute(sql, (to_micros(soon),))]
+
+
+def expand(db: apsw.Connection, chunk: Chunk) -> Campaign | None:
+    """Insert the deliveries of the next customers and move the cursor."""
+    found = _one(db, chunk.campaign.name)
+    if found is None or found.standing is not Standing.RUNNING or found.whole or found.cursor != chunk.campaign.cursor:
+        return None
+    page = _page(db, found, chunk.size)
+    fresh = []
+    for customer, into in page:
+        who = customer if into is None else canonical(db, customer)
+        if who is None:
+            continue
+        db.execute(
+            "INSERT INTO recipient (campaign, customer, step, expanded) VALUES (?, ?, ?, 1)"
+            " ON CONFLICT (campaign, customer, step) DO UPDATE SET expanded=1 WHERE recipient.expanded=0",
+            (found.name, who, STEP),
+        )
+        if db.changes():
+            fresh.append(who)
+    _accept(db, chunk, fresh)
+    whole = len(page) < chunk.size
+    expanded = found.expanded + len(fresh)
+    recipients = expanded if whole else max(found.recipients, expanded)  # some were merged since they were counted
+    db.execute(
+        "UPDATE campaign SET cursor=?, whole=?, recipients=?, expanded=?, accepted=accepted+? WHERE name=?",
+        (
+            page[-1][0] if page else found.cursor, int(whole), recipients, expanded,
+            len(fresh) * len(chunk.templates), found.name,
+        ),
+    )  # fmt: skip
+    return _one(db, found.name)
+
+
+def _page(db: apsw.Connection, campaign: Campaign, size: int) -> list[tuple[str, str | None]]:
+    """Read the next customers after the cursor, by key; those merged since lead to who they are now."""
+    if campaign.source == "all":
+        sql = f'SELECT id, "into" FROM customer WHERE id>? AND {_REACHABLE} ORDER BY id LIMIT ?'
+        return list(db.execute(sql, (campaign.cursor, to_micros(campaign.launched), size)))
+    sql = (
+        'SELECT r.customer, c."into" FROM recipient r LEFT JOIN customer c ON c.id=r.customer'
+        " WHERE r.campaign=? AND r.customer>? AND r.step=? AND r.expanded=0 ORDER BY r.customer LIMIT ?"
+    )
+    return list(db.execute(sql, (campaign.name, campaign.cursor, STEP, size)))
+
+
+def _accept(db: apsw.Connection, chunk: Chunk, customers: Sequence[str]) -> None:
+    """Insert the deliveries: what they share is written once per chunk, not once per message."""
+    ids = iter(chunk.ids)
+    shared = [(each, delivery_row(each)[3:]) for each in chunk.templates]
+    rows = [(next(ids), who, who, *row) for who in customers for _, row in shared]
+    db.executemany(_INSERT, rows)
+    for each in chunk.templates:
+        for who in customers:
+            raise_lane(db, who, to_micros(each.due), urgent=each.purpose == URGENT)
+    db.execute(_TALLY, (len(rows),))
+
+
+def steer(db: apsw.Connection, name: str, standing: Standing, now: datetime, reason: str) -> Campaign | None:
+    """Pause, resume or stop, and let what waits follow in the same commit."""
+    found = _one(db, name)
+    if found is None or standing not in STEERING[found.standing]:
+        return found
+    sql = "UPDATE campaign SET standing=?, changed=?, reason=? WHERE name=?"
+    db.execute(sql, (standing.value, to_micros(now), reason, name))
+    db.execute("DELETE FROM pause WHERE provider=?", (found.origin,))
+    if standing is Standing.RUNNING:
+        _wake(db, found.origin, now)
+    else:
+        why = STOPPED if standing is Standing.STOPPED else PAUSED
+        sql = "INSERT INTO pause (provider, until, reason) VALUES (?, ?, ?)"
+        db.execute(sql, (found.origin, to_micros(FOREVER), why))
+        _hold(db, found.origin, now, why)
+    return _one(db, name)
+
+
+def _hold(db: apsw.Connection, origin: str, now: datetime, why: str) -> None:
+    """Take everything back that was not handed over: a worker that has it in its hands has lost its lease now."""
+    where, given = f"{_OURS} AND {_IN_HAND}", (origin, to_micros(now))
+    customers = [row[0] for row in db.execute(f"SELECT DISTINCT customer FROM delivery WHERE {where}", given)]
+    due = "?" if why == STOPPED else "coalesce(expires, ?)"
+    stamp = to_micros(now if why == STOPPED else FOREVER)
+    sql = f"UPDATE delivery SET state='held', reason=?, due={due}, lease=NULL, lease_until=NULL WHERE {where}"
+    db.execute(sql, (why, stamp, *given))
+    for each in customers:
+        refresh_lane(db, each)
+
+
+def _wake(db: apsw.Connection, origin: str, now: datetime) -> None:
+    """Let what the pause held be judged again, now."""
+    where, given = f"{_OURS} AND state='held' AND reason=? AND lease IS NULL", (origin, PAUSED)
+    customers = [row[0] for row in db.execute(f"SELECT DISTINCT customer FROM delivery WHERE {where}", given)]
+    db.execute(f"UPDATE delivery SET due=? WHERE {where}", (to_micros(now), *given))
+    for each in customers:
+        refresh_lane(db, each)
+
+
+def undone(db: apsw.Connection, origin: str, limit: int) -> list[Delivery]:
+    """List what waits in nobody's hands."""
+    sql = f"SELECT {DELIVERY} FROM delivery WHERE {_OURS} AND state IN ('queued','held') AND lease IS NULL ORDER BY due LIMIT ?"
+    return [read_delivery(row) for row in db.execute(sql, (origin, limit))]
+
+
+def progress(db: apsw.Connection, name: str) -> Progress | None:
+    """Add a campaign up; called inside one transaction, so that the sums are of one moment."""
+    found = _one(db, name)
+    if found is None:
+        return None
+    told = ("held", "dropped", "failed", "expired")
+    states: dict[str, int] = {}
+    reasons: dict[str, dict[str, int]] = {}
+    sql = (
+        "SELECT state, CASE WHEN state IN ('held','dropped','failed','expired') THEN reason ELSE '' END AS why, count(*)"
+        " FROM delivery WHERE origin=? GROUP BY state, why ORDER BY 3 DESC"
+    )
+    for state, why, count in db.execute(sql, (found.origin,)):
+        states[state] = states.get(state, 0) + count
+        if state in told:
+            reasons.setdefault(state, {})[why] = count
+    return Progress(found, states, reasons)
