@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -49,13 +50,19 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else repr(value)
 
 
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str, title: str = "") -> None:
     """Print rows as a table, or say that there are none."""
     cells = [[Text(clean(each)) for each in row] for row in rows]
     if not cells:
         click.echo(empty)
         return
-    table = Table(*columns, title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for index, name in enumerate(columns):
+        ids = any(_ID.fullmatch(row[index].plain) for row in cells)  # an id that is cut cannot be copied
+        table.add_column(name, overflow="fold", no_wrap=ids)
     for row in cells:
         table.add_row(*row)
     console().print(table)
