@@ -71,7 +71,8 @@ def make_app(bus: Bus, closing: asyncio.Event | None = None) -> Starlette:
 def _request(asked: Asked, body: bytes, bus: Bus) -> Request:
     """Keep the URL as the sender saw it: ours is configured, so a proxy cannot change what was signed."""
     path = asked.scope.get("raw_path", asked.url.path.encode()).decode("latin-1").partition("?")[0]
+    root = asked.scope.get("root_path", "").rstrip("/")  # where we are mounted; public_url says it, too
     query = asked.scope["query_string"].decode("latin-1")
-    base = bus.parts.settings.omnibus.public_url or f"{asked.url.scheme}://{asked.url.netloc}"
+    base = bus.parts.settings.omnibus.public_url or f"{asked.url.scheme}://{asked.url.netloc}{root}"
     headers = {name.lower(): value for name, value in asked.headers.items()}
-    return Request(asked.method, base + path + (f"?{query}" if query else ""), headers, body)
+    return Request(asked.method, base + path.removeprefix(root) + (f"?{query}" if query else ""), headers, body)
