@@ -108,15 +108,23 @@ class Shop:
 
     async def ada(self, *, consent: bool = True, **told: str) -> Customer:
         """Make a customer, who allows everything unless told otherwise."""
-        who = await self.bus.customers.upsert(**(told or {"email": "ada@example.com", "phone": "+442079460000", "name": "Ada Byron"}))
+        who = await self.bus.customers.upsert(
+            **(told or {"email": "ada@example.com", "phone": "+442079460000", "name": "Ada Byron"})
+        )
         if consent:
-            await self.bus.track(who, "consent.granted", {"channel": "*", "purpose": "marketing", "topic": "*"}, id="yes")
+            await self.bus.track(
+                who, "consent.granted", {"channel": "*", "purpose": "marketing", "topic": "*"}, id=f"yes-{who.id}"
+            )
         return who
 
-    async def report(self, channel: str, *reports: Mapping[str, Any], scheme: str = "", secret: str = "fake") -> Response:
+    async def report(
+        self, channel: str, *reports: Mapping[str, Any], scheme: str = "", secret: str = "fake"
+    ) -> Response:
         scheme = scheme or f"{channel}one"
         told = [{"at": self.clock.now(), **each} for each in reports]
-        return await self.bus.receive(channel, scheme, fake_report(f"https://t.example/hooks/{channel}/{scheme}", *told, secret=secret))
+        return await self.bus.receive(
+            channel, scheme, fake_report(f"https://t.example/hooks/{channel}/{scheme}", *told, secret=secret)
+        )
 
     async def state(self, delivery: Delivery | str) -> State:
         found = await self.bus.parts.store.delivery(delivery if isinstance(delivery, str) else delivery.id)

@@ -56,7 +56,9 @@ async def test_a_killed_process_loses_nothing_it_acknowledged(shop: Any) -> None
 def test_every_commit_reaches_the_disk(tmp_path: Any) -> None:
     """The settings that power loss is survived by; `kill -9` alone cannot tell, for the page cache outlives it."""
     db = connect(tmp_path / "a.db")
-    asked = {name: db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")}
+    asked = {
+        name: db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")
+    }
     db.close()
     assert asked == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
@@ -100,5 +102,3 @@ async def test_a_locked_store_is_refused_and_heals(shop: Any) -> None:
     outsider.close()
     assert await bus.send("hello", ada)
     assert (await bus.audit())["accepted"] == 1
-
-

@@ -203,7 +203,7 @@ def _hold(db: apsw.Connection, origin: str, now: datetime, why: str) -> None:
 
 def _wake(db: apsw.Connection, origin: str, now: datetime) -> None:
     """Let what the pause held be judged again, now."""
-    where, given = f"{_OURS} AND state='held' AND reason=? AND lease IS NULL", (origin, PAUSED)
+    where, given = f"{_OURS} AND state IN ('held','unknown') AND reason=? AND lease IS NULL", (origin, PAUSED)
     customers = [row[0] for row in db.execute(f"SELECT DISTINCT customer FROM delivery WHERE {where}", given)]
     db.execute(f"UPDATE delivery SET due=? WHERE {where}", (to_micros(now), *given))
     for each in customers:

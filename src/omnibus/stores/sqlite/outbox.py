@@ -12,7 +12,7 @@ from typing import Any
 import apsw
 
 from omnibus.errors import NotFound
-from omnibus.model.delivery import FINAL, SHOWN, WAITING, Delivery, State, may_move
+from omnibus.model.delivery import SHOWN, WAITING, Delivery, State, may_move
 from omnibus.store import Grant, OpenAttempt, Outcome, Settlement, Try, Wish
 from omnibus.stores.rows import ATTEMPT, DELIVERY, delivery_row, dump, micros, read_attempt, read_delivery
 from omnibus.stores.schema import to_micros
@@ -103,7 +103,8 @@ def _attempt_one(db: apsw.Connection, each: Try, stirring: frozenset[str]) -> Gr
     if row is None or row[0] != each.lease:
         return Grant.LOST
     started = to_micros(each.started)
-    if db.execute("SELECT 1 FROM pause WHERE provider=? AND until>?", (each.provider, started)).fetchone():
+    rests = "SELECT 1 FROM pause WHERE provider=? AND until>?"
+    if db.execute(rests, (f"{each.channel}/{each.provider}", started)).fetchone():
         return Grant.PAUSED
     for limit in each.limits:
         only = " AND channel=?" if limit.channel else ""
@@ -263,39 +264,3 @@ def attempt_of(db: apsw.Connection, id_: str, provider: str, provider_id: str) -
         where = ("provider_id=? AND provider=?", (provider_id, provider))
     row = db.execute(f"SELECT {ATTEMPT} FROM attempt WHERE {where[0]} ORDER BY id DESC LIMIT 1", where[1]).fetchone()
     return None if row is None else read_attempt(row)
-
-
-def audit(db: apsw.Connection, now: datetime) -> dict[str, int]:
-    """Compare the accounts: what was accepted was counted on its own when it was."""
-
-    def one(sql: str, *given: Any) -> int:
-        row = db.execute(sql, given).fetchone()
-        return int(row[0]) if row and row[0] is not None else 0
-
-    counts = dict(db.execute("SELECT state, count(*) FROM delivery GROUP BY state"))
-    accepted = one("SELECT count FROM tally WHERE name='accepted'")
-    final = sum(counts.get(state.value, 0) for state in FINAL)
-    waiting = sum(counts.get(state.value, 0) for state in WAITING)
-    finals = ",".join(f"'{state.value}'" for state in sorted(FINAL))
-    late = to_micros(now) - 120_000_000
-    free = "d.due IS NOT NULL AND d.lease IS NULL"
-    return {
-        "accepted": accepted, "final": final, "waiting": waiting,
-        **{state.value: counts.get(state.value, 0) for state in State},
-        "unbalanced": accepted - final - waiting,
-        "silent": one(f"SELECT count(*) FROM delivery WHERE reason='' AND state IN ({finals})"),
-        "stuck": one(
-            "SELECT count(*) FROM delivery d WHERE (d.due<? OR d.due IS NULL) AND d.lease IS NULL"
-            " AND state IN ('queued','held','sending','unknown')",
-            late,
-        ),
-        "lost_lanes": one(
-            f"SELECT count(*) FROM delivery d LEFT JOIN lane l ON l.customer=d.customer WHERE {free}"
-            " AND l.lease IS NULL AND (l.due IS NULL OR l.due>d.due)"
-        ),
-        "unproven": one(
-            "SELECT count(*) FROM delivery d WHERE state IN ('sent','delivered','opened','clicked','replied') AND NOT EXISTS"
-            " (SELECT 1 FROM attempt a WHERE a.delivery=d.id AND a.outcome='accepted')"
-        ),
-        "flagged": one("SELECT count(*) FROM delivery WHERE flagged=1"),
-    }  # fmt: skip

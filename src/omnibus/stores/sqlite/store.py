@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
 from omnibus.roll import Roll
 from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
-from omnibus.stores.migrate import migrate
+from omnibus.stores.migrate import HEAD, migrate
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.sqlite import campaigns, customers, merging, outbox, shelf
@@ -41,7 +42,10 @@ class Sqlite(Store, Roll):
 
     async def open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        migrate(f"sqlite:///{self.path}")
+        # the standard library's SQLite must not touch a file that this process may have open: when it closes, the locks
+        # of both libraries are gone (sqlite.org/howtocorrupt.html §2.2.1); so it only comes when there is work for it
+        if not await asyncio.to_thread(up_to_date, self.path):
+            migrate(f"sqlite:///{self.path}")
         self.engine.start()
 
     async def aclose(self) -> None:
@@ -167,7 +171,7 @@ class Sqlite(Store, Roll):
         return [(from_micros(row[0]), row[1]) for row in rows]
 
     async def audit(self, now: datetime) -> dict[str, int]:
-        return await self.engine.read(lambda db: at_once(db, lambda: outbox.audit(db, now)))
+        return await self.engine.read(lambda db: at_once(db, lambda: books.audit(db, now)))
 
     # offers, hand-overs, notes
 
@@ -264,3 +268,19 @@ def at_once(db: apsw.Connection, look: Callable[[], T]) -> T:
         return look()
     finally:
         db.execute("ROLLBACK")
+
+
+def up_to_date(path: Path) -> bool:
+    """Tell whether a file has this version's schema already."""
+    if not path.exists():
+        return False
+    db = apsw.Connection(str(path))
+    try:
+        db.set_busy_timeout(10_000)
+        db.execute("PRAGMA query_only=ON")
+        if not db.execute("SELECT 1 FROM sqlite_schema WHERE name='alembic_version'").fetchone():
+            return False
+        row = db.execute("SELECT version_num FROM alembic_version").fetchone()
+        return row is not None and row[0] == HEAD
+    finally:
+        db.close()
