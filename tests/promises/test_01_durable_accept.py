@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -42,7 +43,8 @@ asyncio.run(main())
 
 async def test_a_killed_process_loses_nothing_it_acknowledged(shop: Any) -> None:
     path = shop.folder / "shop.db"
-    done = subprocess.run([sys.executable, "-c", CHILD, str(path), "30"], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", CHILD, str(path), "30"]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     acknowledged = done.stdout.split()
     assert len(acknowledged) == 30
@@ -77,10 +79,15 @@ async def test_a_full_disk_is_refused_before_accepting_and_heals(shop: Any) -> N
     full = await limit(1)  # cut back to what is used
     assert full > 1
     accepted = 0
-    with pytest.raises(StoreFull):
+
+    async def fill() -> None:
+        nonlocal accepted
         for _ in range(2000):
             await bus.send("hello", ada, padding="x" * 2000)
             accepted += 1
+
+    with pytest.raises(StoreFull):
+        await fill()
     assert (await bus.audit())["accepted"] == accepted + 1, "nothing of the refused one is stored"
     assert await shop.state(first) is State.QUEUED, "reading goes on"
     await limit(2**30)

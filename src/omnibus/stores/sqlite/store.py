@@ -21,7 +21,7 @@ from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlemen
 from omnibus.stores.migrate import HEAD, migrate
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
-from omnibus.stores.sqlite import campaigns, customers, merging, outbox, shelf
+from omnibus.stores.sqlite import books, campaigns, customers, merging, outbox, shelf
 from omnibus.stores.sqlite.engine import Engine
 
 PAGE = 500
