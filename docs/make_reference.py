@@ -25,7 +25,7 @@ from omnibus import errors, hookspecs
 from omnibus.cli.entry import COMMANDS, main
 from omnibus.facet import Facet
 from omnibus.facets import BUILT_IN as FACETS
-from omnibus.model import delivery, event
+from omnibus.model import campaign, delivery, event
 from omnibus.model.duration import write_duration
 from omnibus.plugins import Plugins, Registry, installed
 from omnibus.policies import BUILT_IN as POLICIES
@@ -87,6 +87,13 @@ def states() -> str:
     assert [name for name, _ in found] == [str(each) for each in delivery.State]
     kind = {each: "waiting" if delivery.State(each) in delivery.WAITING else "final" for each, _ in found}
     return table(("state", "", "means"), ((f"`{name}`", kind[name], means) for name, means in found))
+
+
+def standings() -> str:
+    """List where a campaign may stand."""
+    found = MEMBER.findall(inspect.getsource(campaign))
+    assert [name for name, _ in found] == [str(each) for each in campaign.Standing]
+    return table(("standing", "means"), ((f"`{name}`", means) for name, means in found))
 
 
 def policies() -> str:
@@ -276,7 +283,7 @@ def _overrides(kind: type[Provider], name: str) -> bool:
 
 
 MAKERS: dict[str, Callable[[], str]] = {
-    "events": events, "states": states, "policies": policies, "facets": facets, "errors": error_tree, "hooks": hooks,
+    "events": events, "states": states, "standings": standings, "policies": policies, "facets": facets, "errors": error_tree, "hooks": hooks,
     "settings": settings, "commands": commands, "channels": channels, "providers": providers,
 }  # fmt: skip
 
