@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,10 @@ from omnibus.errors import Conflict, InputError, NotFound
 from omnibus.model.campaign import PAUSED, STOPPED, Standing
 from omnibus.model.delivery import State
 
-from tests.conftest import Shop
-
 MESSAGE = "# {{ customer.first_name }}, news\n\nYour boots are here.\n"
 
 
-async def people(shop: Shop, count: int, start: int = 0) -> list[str]:
+async def people(shop: Any, count: int, start: int = 0) -> list[str]:
     """Make customers who allow everything, in chunks."""
     identity = shop.bus.customers.recogniser.identity
     names = [f"c{number:05d}" for number in range(start, start + count)]
@@ -39,14 +38,14 @@ async def people(shop: Shop, count: int, start: int = 0) -> list[str]:
 
 
 @pytest.fixture
-async def open_shop(shop: Shop) -> Shop:
+async def open_shop(shop: Any) -> Any:
     shop.channel("mail")
     shop.message("news", MESSAGE, via=["mail"], topic="news")
     await shop.open()
     return shop
 
 
-async def told(shop: Shop, name: str = "spring") -> dict[str, object]:
+async def told(shop: Any, name: str = "spring") -> dict[str, object]:
     """Give the sums, and hold them against each other."""
     progress = await shop.bus.campaigns.status(name)
     campaign = progress.campaign
@@ -61,11 +60,11 @@ async def told(shop: Shop, name: str = "spring") -> dict[str, object]:
     }
 
 
-def addresses(shop: Shop) -> list[str]:
+def addresses(shop: Any) -> list[str]:
     return [each.address for each in shop.wire("mail").handed]
 
 
-async def test_everybody_gets_their_own(open_shop: Shop):
+async def test_everybody_gets_their_own(open_shop: Any):
     shop = open_shop
     names = await people(shop, 250)
     begun = await shop.bus.launch("news", name="spring")
@@ -77,7 +76,7 @@ async def test_everybody_gets_their_own(open_shop: Shop):
     assert await told(shop) == {"standing": "done", "recipients": 250, "expanded": 250, "sent": 250}
 
 
-async def test_it_is_expanded_in_customer_order_and_only_as_fast_as_it_is_sent(open_shop: Shop):
+async def test_it_is_expanded_in_customer_order_and_only_as_fast_as_it_is_sent(open_shop: Any):
     shop = open_shop
     names = await people(shop, 450)
     await shop.bus.launch("news", name="spring")
@@ -92,7 +91,7 @@ async def test_it_is_expanded_in_customer_order_and_only_as_fast_as_it_is_sent(o
     assert await told(shop) == {"standing": "done", "recipients": 450, "expanded": 450, "sent": 450}
 
 
-async def test_a_pause_acts_at_once_and_resume_goes_on(open_shop: Shop):
+async def test_a_pause_acts_at_once_and_resume_goes_on(open_shop: Any):
     shop = open_shop
     await people(shop, 400)
     await shop.bus.launch("news", name="spring")
@@ -112,7 +111,7 @@ async def test_a_pause_acts_at_once_and_resume_goes_on(open_shop: Shop):
     assert len(set(addresses(shop))) == len(addresses(shop)) == 400
 
 
-async def test_what_a_worker_claimed_but_did_not_hand_over_is_taken_back_by_the_pause(open_shop: Shop):
+async def test_what_a_worker_claimed_but_did_not_hand_over_is_taken_back_by_the_pause(open_shop: Any):
     shop = open_shop
     await people(shop, 20)
     await shop.bus.launch("news", name="spring")
@@ -131,7 +130,7 @@ async def test_what_a_worker_claimed_but_did_not_hand_over_is_taken_back_by_the_
     await shop.balanced()
 
 
-async def test_held_ones_that_come_due_during_a_pause_wait_for_it(shop: Shop):
+async def test_held_ones_that_come_due_during_a_pause_wait_for_it(shop: Any):
     shop.channel("mail")
     shop.policy = '[policy]\nquiet_hours = "21:00-08:00"\nbudget = false\n'
     shop.message("news", MESSAGE, via=["mail"], topic="news")
@@ -151,7 +150,7 @@ async def test_held_ones_that_come_due_during_a_pause_wait_for_it(shop: Shop):
     await shop.balanced()
 
 
-async def test_a_paused_delivery_still_has_its_deadline(open_shop: Shop):
+async def test_a_paused_delivery_still_has_its_deadline(open_shop: Any):
     shop = open_shop
     await people(shop, 5)
     await shop.bus.launch("news", name="spring")
@@ -161,7 +160,7 @@ async def test_a_paused_delivery_still_has_its_deadline(open_shop: Shop):
     assert await told(shop) == {"standing": "paused", "recipients": 5, "expanded": 5, "expired": 5}
 
 
-async def test_a_stop_drops_what_waits_with_the_reason(open_shop: Shop):
+async def test_a_stop_drops_what_waits_with_the_reason(open_shop: Any):
     shop = open_shop
     names = await people(shop, 400)
     await shop.bus.launch("news", name="spring")
@@ -184,7 +183,7 @@ async def test_a_stop_drops_what_waits_with_the_reason(open_shop: Shop):
         await shop.bus.campaigns.resume("spring")
 
 
-async def test_what_a_killed_stop_left_is_dropped_by_the_worker(open_shop: Shop):
+async def test_what_a_killed_stop_left_is_dropped_by_the_worker(open_shop: Any):
     shop = open_shop
     await people(shop, 30)
     await shop.bus.launch("news", name="spring")
@@ -196,7 +195,7 @@ async def test_what_a_killed_stop_left_is_dropped_by_the_worker(open_shop: Shop)
     assert addresses(shop) == []
 
 
-async def test_ids_and_identities_once_each(open_shop: Shop):
+async def test_ids_and_identities_once_each(open_shop: Any):
     shop = open_shop
     names = await people(shop, 6)
     begun = await shop.bus.launch(
@@ -208,7 +207,7 @@ async def test_ids_and_identities_once_each(open_shop: Shop):
     await told(shop)
 
 
-async def test_a_csv_puts_bad_lines_aside(open_shop: Shop, tmp_path: Path):
+async def test_a_csv_puts_bad_lines_aside(open_shop: Any, tmp_path: Path):
     shop = open_shop
     await people(shop, 4)
     path, aside = tmp_path / "list.csv", tmp_path / "rejects.csv"
@@ -227,7 +226,7 @@ async def test_a_csv_puts_bad_lines_aside(open_shop: Shop, tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "what"), [("name\nAda\n", "no column names a customer"), (None, "there is no such file")]
 )
-async def test_a_wrong_file_stores_nothing(open_shop: Shop, tmp_path: Path, text: str | None, what: str):
+async def test_a_wrong_file_stores_nothing(open_shop: Any, tmp_path: Path, text: str | None, what: str):
     path = tmp_path / "list.csv"
     if text is not None:
         path.write_text(text)
@@ -236,7 +235,7 @@ async def test_a_wrong_file_stores_nothing(open_shop: Shop, tmp_path: Path, text
     assert await open_shop.bus.campaigns.list() == []
 
 
-async def test_the_same_launch_again_has_no_effect_and_another_under_its_name_is_refused(open_shop: Shop):
+async def test_the_same_launch_again_has_no_effect_and_another_under_its_name_is_refused(open_shop: Any):
     shop = open_shop
     names = await people(shop, 5)
     first = await shop.bus.launch("news", names[:3], name="spring", colour="red")
@@ -250,7 +249,7 @@ async def test_the_same_launch_again_has_no_effect_and_another_under_its_name_is
             await shop.bus.launch("news", to, name="spring", **values)
 
 
-async def test_a_launch_that_was_cut_short_is_begun_anew(open_shop: Shop, monkeypatch: pytest.MonkeyPatch):
+async def test_a_launch_that_was_cut_short_is_begun_anew(open_shop: Any, monkeypatch: pytest.MonkeyPatch):
     shop = open_shop
     names = await people(shop, 5)
 
@@ -270,7 +269,7 @@ async def test_a_launch_that_was_cut_short_is_begun_anew(open_shop: Shop, monkey
     assert (begun.recipients, addresses(shop)) == (3, [f"{each}@example.com" for each in names[2:]])
 
 
-async def test_who_was_merged_since_gets_it_once(open_shop: Shop):
+async def test_who_was_merged_since_gets_it_once(open_shop: Any):
     shop = open_shop
     names = await people(shop, 6)
     await shop.bus.launch("news", name="spring")
@@ -288,7 +287,7 @@ async def test_who_was_merged_since_gets_it_once(open_shop: Shop):
     assert (await told(shop, "list"))["recipients"] == 2
 
 
-async def test_no_message_no_campaign(open_shop: Shop):
+async def test_no_message_no_campaign(open_shop: Any):
     shop = open_shop
     with pytest.raises(NotFound):
         await shop.bus.launch("newz")
@@ -299,7 +298,7 @@ async def test_no_message_no_campaign(open_shop: Shop):
     assert await shop.bus.campaigns.list() == []
 
 
-async def test_a_message_that_is_gone_pauses_its_campaign_and_nobody_else(open_shop: Shop):
+async def test_a_message_that_is_gone_pauses_its_campaign_and_nobody_else(open_shop: Any):
     shop = open_shop
     await people(shop, 5)
     await shop.bus.launch("news", name="spring")
@@ -314,7 +313,7 @@ async def test_a_message_that_is_gone_pauses_its_campaign_and_nobody_else(open_s
     assert summer.expanded == 5
 
 
-async def test_a_receipt_does_not_wait_for_a_campaign(open_shop: Shop, tmp_path: Path):
+async def test_a_receipt_does_not_wait_for_a_campaign(open_shop: Any, tmp_path: Path):
     shop = open_shop
     shop.message("receipt", "# Thanks\n", purpose="transactional", via=["mail"])
     await shop.reopen()

@@ -27,6 +27,7 @@ COMMANDS = {
     "track": ("omnibus.cli.tracking:track", "Put a fact on a customer's timeline."),
     "send": ("omnibus.cli.sending:send", "Accept a message to a customer."),
     "publish": ("omnibus.cli.sending:publish", "Accept a message to the public of some channels."),
+    "campaign": ("omnibus.cli.campaigns:campaign", "Send one message to many: start, watch, pause, resume, stop."),
     "preview": ("omnibus.cli.previewing:preview", "Show what each channel would say to a customer now."),
     "work": ("omnibus.cli.working:work", "Work on what is due until stopped."),
     "serve": ("omnibus.cli.working:serve", "Serve webhooks, the web stream and the till API until stopped."),

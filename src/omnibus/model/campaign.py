@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from omnibus.model.delivery import FINAL, WAITING, Delivery
+from omnibus.model.delivery import FINAL, SHOWN, WAITING, Delivery, State
 
 PAUSED = "campaign paused"  #: the reason of a delivery that waits for its campaign to be resumed
 STOPPED = "campaign stopped"  #: the reason of one that a stop dropped
@@ -117,6 +117,11 @@ class Progress:
     def final(self) -> int:
         """Count the deliveries that are."""
         return sum(self.states.get(each.value, 0) for each in FINAL)
+
+    @property
+    def handed_over(self) -> int:
+        """Count the deliveries that a provider took, whatever became of them then."""
+        return sum(self.states.get(each.value, 0) for each in (*SHOWN, State.BOUNCED, State.WITHDRAWN))
 
     @property
     def finished(self) -> bool:

@@ -37,6 +37,7 @@ from omnibus.store import Change, Grant, Loaded, Try
 BATCH = 100  # deliveries in one claim
 POISON = 5  # faults of processing after which a delivery is parked as failed(poison)
 LULL = 0.005  # seconds of machine time that a claim waits for more free slots
+REST = timedelta(minutes=15)  # until the next look at an unknown delivery of a paused campaign
 ROUNDS = 10  # times that one delivery is judged again within a claim
 
 Pauses = Mapping[str, tuple[datetime, str]]
@@ -160,7 +161,7 @@ class Dispatcher:
                 event = fact("message.expired", delivery, now, f"{delivery.id}:expired", {"reason": "deadline passed"})
                 await settle(road, delivery, State.EXPIRED, "deadline passed", events=[event])
                 return None
-            if (rest := pauses.get(delivery.origin)) is not None and delivery.state is not State.UNKNOWN:
+            if (rest := pauses.get(delivery.origin)) is not None:
                 await self._rest(delivery, *rest, now)
                 return None
             context = road.timeline.context(loaded)
@@ -177,8 +178,12 @@ class Dispatcher:
             return None
 
     async def _rest(self, delivery: Delivery, until: datetime, reason: str, now: datetime) -> None:
-        """Hold what belongs to a paused campaign, drop what belongs to a stopped one."""
-        if reason == STOPPED:
+        """Hold what belongs to a paused campaign, drop what belongs to a stopped one; an unknown one is not handed over again."""
+        if delivery.state is State.UNKNOWN and reason == STOPPED:
+            await give_up(self.road, delivery, (await self.road.store.attempts(delivery.id))[-1])
+        elif delivery.state is State.UNKNOWN:
+            await settle(self.road, delivery, State.UNKNOWN, reason, due=now + REST)
+        elif reason == STOPPED:
             event = fact("message.dropped", delivery, now, f"{delivery.id}:dropped", {"reason": reason})
             await settle(self.road, delivery, State.DROPPED, reason, events=[event])
         else:

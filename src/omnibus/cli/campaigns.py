@@ -1,0 +1,217 @@
+"""`omnibus campaign`: one message to many, watched, paused, resumed, stopped."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from omnibus.cli.printing import counting, json_option, moment, print_json, print_table
+from omnibus.cli.sending import read_values
+from omnibus.cli.setup import Setup
+from omnibus.errors import InputError
+
+if TYPE_CHECKING:
+    from omnibus.bus import Bus
+    from omnibus.campaigns.campaigns import Everybody
+    from omnibus.campaigns.launching import Loading
+    from omnibus.model.campaign import Campaign, Progress
+
+AFTERWARDS = "launched; `omnibus work` sends it, `omnibus campaign status {} --watch` shows how far it is"
+
+
+@click.group()
+def campaign() -> None:
+    """Send one message to many: start, watch, pause, resume, stop."""
+
+
+@campaign.command()
+@click.argument("message")
+@click.option(
+    "--to", "targets", multiple=True, required=True, metavar="WHO",
+    help="`all`, a .csv file (column customer, email, phone …), or a customer; may be repeated for customers.",
+)  # fmt: skip
+@click.option("--name", default="", help="Its name; the same launch again under it has no effect.")
+@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A value for the message's templates.")
+@click.option("--values", metavar="JSON", help="Values for the templates as a JSON object; - for stdin.")
+@click.option("--rejects", type=click.Path(path_type=Path), help="Lines that name nobody (default: FILE.rejects.csv).")
+@click.option("--watch", is_flag=True, help="Stay and show how far it is; Ctrl-C leaves it running.")
+@json_option
+@click.pass_obj
+def start(
+    setup: Setup, message: str, targets: tuple[str, ...], name: str, pairs: tuple[str, ...], values: str | None,
+    rejects: Path | None, *, watch: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Launch a campaign; who, whether, when and where is decided for each one when it leaves.
+
+    Example: omnibus campaign start spring --to all --name spring-sale
+    """
+    told, to = read_values(pairs, values), _recipients(targets)
+    aside = rejects or (to.with_name(f"{to.name}.rejects.csv") if isinstance(to, Path) else None)
+
+    async def act(bus: Bus) -> Progress:
+        seen = 0
+        with counting("lines read") as advance:
+
+            def loaded(so_far: Loading) -> None:
+                nonlocal seen
+                advance(so_far.lines - seen)
+                seen = so_far.lines
+
+            begun = await bus.campaigns.launch(message, to, name=name, rejects=aside, values=told, told=loaded)
+        return await _follow(bus, begun.name) if watch else await bus.campaigns.status(begun.name)
+
+    done = setup.run(act, strict=True)
+    if as_json:
+        rejected = str(aside) if aside and done.campaign.rejected else None
+        print_json({**progress_shown(done), "rejects": rejected})
+        return
+    _say(done)
+    if done.campaign.rejected:
+        click.echo(f"{done.campaign.rejected} lines name nobody" + (f", see {aside}" if aside else ""))
+    if not watch:
+        click.echo(AFTERWARDS.format(done.campaign.name))
+
+
+def _recipients(targets: tuple[str, ...]) -> Everybody:
+    files = [each for each in targets if each.endswith(".csv")]
+    if len(targets) > 1 and ("all" in targets or files):
+        raise InputError("give either `all`, one file, or customers", where="--to")
+    if files:
+        return Path(files[0])
+    return "all" if targets == ("all",) else targets
+
+
+@campaign.command()
+@click.argument("name")
+@click.option("--watch", is_flag=True, help="Stay and show how far it is, until it is finished.")
+@json_option
+@click.pass_obj
+def status(setup: Setup, name: str, *, watch: bool, as_json: bool) -> None:
+    """Add a campaign up: recipients, deliveries by state, held and dropped by reason, time left.
+
+    Example: omnibus campaign status spring-sale --watch
+    """
+
+    async def act(bus: Bus) -> tuple[Progress, float | None]:
+        from omnibus.cli.watching import seconds_left
+
+        found = await (_follow(bus, name) if watch else bus.campaigns.status(name))
+        return found, seconds_left(found, bus.now())
+
+    found, left = setup.run(act)
+    if as_json:
+        print_json({**progress_shown(found), "seconds_left": left})
+        return
+    _say(found)
+    rows = [(state, reason, count) for state, each in found.reasons.items() for reason, count in each.items()]
+    if rows:
+        print_table(("state", "reason", "deliveries"), rows, empty="")
+    if left is not None:
+        click.echo(f"about {timedelta(seconds=round(left))} left at the pace since the launch")
+
+
+@campaign.command("list")
+@json_option
+@click.pass_obj
+def list_(setup: Setup, *, as_json: bool) -> None:
+    """List campaigns, newest first.
+
+    Example: omnibus campaign list
+    """
+
+    async def act(bus: Bus) -> list[Campaign]:
+        return await bus.campaigns.list()
+
+    found = setup.run(act)
+    if as_json:
+        print_json([campaign_shown(each) for each in found])
+        return
+    rows = [
+        (each.name, each.message, each.standing, moment(each.launched), each.recipients, each.expanded, each.reason)
+        for each in found
+    ]
+    columns = ("campaign", "message", "standing", "launched", "recipients", "expanded", "")
+    print_table(columns, rows, empty="no campaigns; `omnibus campaign start` launches one")
+
+
+@campaign.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def pause(setup: Setup, name: str, *, as_json: bool) -> None:
+    """Stop handing over at once; what waits is held, and keeps its deadline.
+
+    Example: omnibus campaign pause spring-sale
+    """
+    _steer(setup, name, "pause", as_json=as_json)
+
+
+@campaign.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def resume(setup: Setup, name: str, *, as_json: bool) -> None:
+    """Go on where a pause left off.
+
+    Example: omnibus campaign resume spring-sale
+    """
+    _steer(setup, name, "resume", as_json=as_json)
+
+
+@campaign.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def stop(setup: Setup, name: str, *, as_json: bool) -> None:
+    """End it for good; what waits is dropped, what was handed over stays so.
+
+    Example: omnibus campaign stop spring-sale
+    """
+    _steer(setup, name, "stop", as_json=as_json)
+
+
+def _steer(setup: Setup, name: str, verb: str, *, as_json: bool) -> None:
+    async def act(bus: Bus) -> Progress:
+        await getattr(bus.campaigns, verb)(name)
+        return await bus.campaigns.status(name)
+
+    done = setup.run(act)
+    if as_json:
+        print_json(progress_shown(done))
+    else:
+        _say(done)
+
+
+async def _follow(bus: Bus, name: str) -> Progress:
+    from omnibus.cli.watching import follow
+
+    return await follow(bus, name)
+
+
+def _say(found: Progress) -> None:
+    from omnibus.cli.watching import summary
+
+    click.echo(f"{found.campaign.name}: {found.standing}; {summary(found)}")
+    if found.campaign.reason:
+        click.echo(f"because: {found.campaign.reason}")
+
+
+def campaign_shown(each: Campaign) -> dict[str, Any]:
+    """Write a campaign as JSON values, without what its templates were told."""
+    return {
+        "name": each.name, "message": each.message, "source": each.source, "standing": each.standing.value,
+        "reason": each.reason, "launched": each.launched, "changed": each.changed, "recipients": each.recipients,
+        "expanded": each.expanded, "left": each.left, "accepted": each.accepted, "rejected": each.rejected,
+    }  # fmt: skip
+
+
+def progress_shown(found: Progress) -> dict[str, Any]:
+    """Write a campaign's sums as JSON values."""
+    return {
+        **campaign_shown(found.campaign), "standing": found.standing, "final": found.final, "waiting": found.waiting,
+        "handed_over": found.handed_over, "states": dict(found.states),
+        "reasons": {state: dict(each) for state, each in found.reasons.items()},
+    }  # fmt: skip

@@ -1,0 +1,72 @@
+"""`omnibus campaign`, command by command."""
+
+from __future__ import annotations
+
+from .conftest import Shop
+
+
+def people(shop: Shop, count: int) -> list[str]:
+    made = [
+        shop.json(
+            "customers", "add", "--web", f"visitor-{number}", "--email", f"c{number}@example.com", "--consent", "web"
+        )
+        for number in range(count)
+    ]
+    return [each["id"] for each in made]
+
+
+def test_a_campaign_from_start_to_end(shop: Shop):
+    people(shop, 3)
+    (shop.folder / "messages" / "news.md").write_text("---\nvia: [web]\ntopic: news\n---\n# News\n\nRead.\n")
+    assert shop.json("campaign", "list") == []
+    begun = shop.json("campaign", "start", "news", "--to", "all", "--name", "spring")
+    assert (begun["standing"], begun["recipients"], begun["expanded"], begun["states"]) == ("running", 3, 0, {})
+    assert shop.json("campaign", "pause", "spring")["standing"] == "paused"
+    shop.say("work", "--drain")
+    assert shop.json("campaign", "status", "spring")["expanded"] == 0
+    assert shop.json("campaign", "resume", "spring")["standing"] == "running"
+    shop.say("work", "--drain")
+    done = shop.json("campaign", "status", "spring")
+    assert (done["standing"], done["handed_over"], done["final"], done["waiting"], done["left"]) == ("done", 3, 3, 0, 0)
+    assert shop.say("campaign", "status", "spring") == "spring: done; 3 of 3 recipients, sent 3\n"
+    watched = shop.run("campaign", "status", "spring", "--watch")
+    assert watched.exit_code == 0
+    assert watched.stderr == "spring: done; 3 of 3 recipients, sent 3\n"
+    assert [each["name"] for each in shop.json("campaign", "list")] == ["spring"]
+    assert "spring" in shop.say("campaign", "list")
+    shop.say("audit")
+
+
+def test_a_file_with_bad_lines(shop: Shop):
+    people(shop, 2)
+    (shop.folder / "messages" / "news.md").write_text("---\nvia: [web]\n---\n# News\n")
+    file = shop.folder / "list.csv"
+    file.write_text("email\nc0@example.com\nnobody@example.com\n")
+    begun = shop.json("campaign", "start", "news", "--to", str(file), "--name", "spring")
+    assert (begun["recipients"], begun["rejected"], begun["rejects"]) == (1, 1, f"{file}.rejects.csv")
+    assert (shop.folder / "list.csv.rejects.csv").read_text() == "line,reason\n3,no customer with this email\n"
+
+
+def test_dropped_ones_are_told_by_reason(shop: Shop, ada: str):
+    people(shop, 2)
+    (shop.folder / "messages" / "news.md").write_text("---\nvia: [web]\nwhile: [cart.open]\n---\n# News\n")
+    shop.say("campaign", "start", "news", "--to", ada, "--to", "email:c0@example.com", "--name", "spring")
+    shop.say("work", "--drain")
+    told = shop.json("campaign", "status", "spring")
+    assert told["states"] == {"sent": 1, "dropped": 1}
+    ((reason, count),) = told["reasons"]["dropped"].items()
+    assert (count, "cart.open" in reason) == (1, True)
+    assert f"sent 1, dropped 1 ({reason}: 1)" in shop.say("campaign", "status", "spring")
+
+
+def test_wrong_input(shop: Shop):
+    for words, said in (
+        (("status", "spring"), "no campaign `spring`"),
+        (("start", "newz", "--to", "all"), "there is no message `newz`"),
+        (("start", "welcome", "--to", "all", "--to", "x"), "give either `all`, one file, or customers"),
+        (("start", "welcome", "--to", "no.csv"), "there is no such file"),
+    ):
+        result = shop.run("campaign", *words)
+        assert result.exit_code == 2
+        assert said in result.stderr
+    assert shop.json("campaign", "list") == []
