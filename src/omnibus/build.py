@@ -165,7 +165,15 @@ def make_store(url: str, now: Now) -> Store:
     kind, _, rest = url.partition(":")
     if kind == "sqlite":
         return Sqlite(Path(rest), now)
-    raise ConfigError(f"no store of kind `{kind}`", where="[omnibus] store", fix="use sqlite:omnibus.db")
+    if kind in {"postgresql", "postgres"}:
+        try:
+            from omnibus.stores.postgres import Postgres  # noqa: PLC0415 - only who uses it needs its driver
+        except ModuleNotFoundError as error:
+            what = f"the PostgreSQL store needs {error.name}"
+            raise ConfigError(what, where="[omnibus] store", fix="`pip install 'omnibus-bus[postgres]'`") from None
+        return Postgres(url, now)
+    fix = "use sqlite:omnibus.db or postgresql://…"
+    raise ConfigError(f"no store of kind `{kind}`", where="[omnibus] store", fix=fix)
 
 
 def make_policies(settings: Settings, registry: Registry) -> list[Policy]:

@@ -434,8 +434,10 @@ class Bus:
                 try:
                     count = await self.campaigns.advance()
                     count += await parts.dispatcher.round() + await parts.journeys.advance()
-                except StoreFull:  # disk full or locked: heal without a restart
+                except StoreFull:  # disk full, locked or away: heal without a restart
                     count = 0
+                    # what could not be settled is renewed no more, so it is rescued when its lease runs out
+                    parts.dispatcher.lease = parts.ids.new(self.now())
                 if not count:
                     await parts.bell.work(await self._pause())
             await parts.dispatcher.finish()
@@ -445,7 +447,10 @@ class Bus:
                 await renewing
 
     async def _pause(self) -> float:
-        due = await self.next_due()
+        try:
+            due = await self.next_due()
+        except StoreFull:
+            return IDLE
         return IDLE if due is None else min(max((due - self.now()).total_seconds(), 0.005), IDLE)
 
     async def _renew(self, stop: asyncio.Event) -> None:

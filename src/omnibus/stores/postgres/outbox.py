@@ -34,7 +34,7 @@ async def claim(db: Connection, now: datetime, limit: int, lease: str, term: flo
 
 async def attempt(db: Connection, tries: Sequence[Try], stirring: frozenset[str]) -> list[Grant]:
     """Write attempts down, each guarded on its own; a provider that is told to rest waits for none of them."""
-    providers = sorted({name for each in tries for name in _names(each)})
+    providers = sorted({_name(each) for each in tries})
     await db.execute(GUARD_PROVIDERS, (providers,))
     rows = [(each.change.customer, each.delivery) for each in tries]
     sheet = await open_sheet(db, [each.change for each in tries], stirring, rows=rows)
@@ -58,9 +58,9 @@ async def attempt(db: Connection, tries: Sequence[Try], stirring: frozenset[str]
     return grants
 
 
-def _names(each: Try) -> tuple[str, str]:
-    """Name a try's provider as pauses do: by itself, or with its channel."""
-    return each.provider, f"{each.channel}/{each.provider}"
+def _name(each: Try) -> str:
+    """Name a try's provider as pauses do."""
+    return f"{each.channel}/{each.provider}"
 
 
 class _Page:
@@ -81,7 +81,7 @@ class _Page:
         customer = each.change.customer
         if row is None or row.lease != each.lease:
             return Grant.LOST
-        if any(self.resting.get(name, 0) > started for name in _names(each)):
+        if self.resting.get(_name(each), 0) > started:
             return Grant.PAUSED
         if each.limits and self._spent[customer] + each.points > self.left[each.attempt]:
             return Grant.OVER
@@ -161,7 +161,8 @@ async def audit(db: Connection, now: datetime) -> dict[str, int]:
         "unbalanced": accepted - final - waiting,
         "silent": await one("SELECT count(*) FROM delivery WHERE reason = '' AND state = ANY(%s)", finals),
         "stuck": await one(
-            "SELECT count(*) FROM delivery WHERE due < %s AND lease IS NULL AND state IN ('queued', 'held', 'sending')",
+            "SELECT count(*) FROM delivery WHERE (due < %s OR due IS NULL) AND lease IS NULL"
+            " AND state IN ('queued', 'held', 'sending', 'unknown')",
             to_micros(now) - 120_000_000,
         ),
         "lost_lanes": await one(
