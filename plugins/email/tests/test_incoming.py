@@ -123,6 +123,34 @@ def test_no_mail_makes_the_reader_fall_over(raw) -> None:
     assert all(each.id and each.at.tzinfo and (each.attempt or each.provider_id or each.identity) for each in reports)
 
 
+@pytest.mark.parametrize("sender", [b"From: \xa7da <mailer-daemon@mx.example>\r\n", b"From:\r\n", b""])
+def test_a_bounce_from_nobody_or_in_raw_bytes_is_read(sender) -> None:
+    raw = (
+        sender + b"Return-Path: <>\r\nMessage-ID: <b1@mx.example>\r\nSubject: =?utf-8?b?abcde?=\r\n\r\n"
+        b"  ----- The following addresses had permanent fatal errors -----\r\n<ada@example.com>\r\n"
+        b"550 5.1.1 User unknown\r\n\r\nMessage-ID: <" + OURS.encode() + b">\r\n"
+    )
+    found = read(raw, MINE, NOW)
+    told = [(each.id, each.type, each.provider_id, dict(each.data)) for each in found]
+    assert told == [("dsn:b1@mx.example:0", "message.bounced", OURS, {"hard": True, "reason": "5.1.1"})]
+
+
+@pytest.mark.parametrize("charset", ["nonsense", "utf\x00-8"])
+def test_a_charset_that_is_none_is_read_as_utf_8(charset) -> None:
+    raw = f'From: ada@example.com\r\nContent-Type: text/plain; charset="{charset}"\r\n\r\ngrün'.encode()
+    assert [each.data["text"] for each in read(raw, MINE, NOW)] == ["grün"]
+
+
+def test_a_subject_in_a_charset_of_raw_bytes_is_no_fault() -> None:
+    raw = b"From: ada@example.com\r\nSubject: =?utf-\xff?q?x?=\r\n\r\nhi"
+    assert [each.data["text"] for each in read(raw, MINE, NOW)] == ["hi"]
+
+
+def test_a_name_in_broken_base64_is_taken_as_it_stands() -> None:
+    (report,) = read(b"From: ada@example.com\r\nMessage-ID: <d=?utf-8?b?abcde?=sn.1@x>\r\n\r\nhi", MINE, NOW)
+    assert (report.id, report.data["text"]) == ("mail:d=?utf-8?b?abcde?=sn.1@x", "hi")
+
+
 def test_every_provider_takes_raw_mail_from_the_mailbox() -> None:
     settings = {"from": "hello@acme.example", "api_key": "k", "hook_secret": "s1", "previous_hook_secret": "s0"}
     resend = Resend(Resend.Settings.model_validate(settings), now=FakeClock().now)

@@ -92,6 +92,13 @@ def test_no_value_breaks_out_of_its_header(evil) -> None:
             write(content, envelope)
 
 
+@pytest.mark.parametrize("letter", ["ä", "€", "👢"])
+def test_no_line_with_an_encoded_word_is_over_76_characters(letter) -> None:
+    made = write(replace(CONTENT, subject=letter * 200), replace(ENVELOPE, sender=(letter * 60, "hello@acme.example")))
+    lines = [each for each in made.partition(b"\r\n\r\n")[0].split(b"\r\n") if b"=?" in each]
+    assert max(map(len, lines)) <= 76, "RFC 2047 §2"
+
+
 def test_words_that_look_encoded_arrive_as_they_stand() -> None:
     assert parsed(replace(CONTENT, subject="=?utf-8?q?hello?="))["subject"] == "=?utf-8?q?hello?="
 

@@ -16,7 +16,7 @@ from omnibus import InputError, Refused, Unreachable
 
 MAX_LINE = 998  # octets of one line, RFC 5322 §2.1.1
 FOLD_AT = 76  # characters; RFC 2047 §2 wants lines with encoded words to be at most that long
-WORD_BYTES = 42  # bytes in one encoded word: 42 * 4/3 + 12 of frame = 68, below the 75 allowed
+WORD_BYTES = 39  # bytes in one encoded word: 39 * 4/3 + 12 of frame = 64, so that it fits behind `Subject: `, too
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ENCODED_WORD = re.compile(r"=\?[^?]*\?([bBqQ])\?([^?]*)\?=")

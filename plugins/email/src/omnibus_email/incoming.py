@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email import message_from_bytes
+from email import message_from_bytes, message_from_string
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
@@ -92,7 +93,7 @@ def _text(mail: Message, name: str) -> str:
         return ""
     try:
         text = str(make_header(decode_header(str(value))))
-    except (LookupError, ValueError):  # an unknown charset or broken base64: take it as it stands
+    except (LookupError, ValueError, MessageError):  # an unknown charset or broken base64: take it as it stands
         text = str(value)
     return " ".join(text.split())
 
@@ -194,7 +195,7 @@ def _free_form(mail: Message, raw: bytes, mine: Mine, name: str, at: datetime) -
     about = ours(raw.decode("latin-1"), mine.domain)
     if not about:
         return
-    waiting, lost = all_failures(mail)
+    waiting, lost = all_failures(_readable(raw))
     if lost or waiting:
         found = _STATUS.search(_plain_body(mail))
         status = found[0] if found else ""
@@ -202,6 +203,15 @@ def _free_form(mail: Message, raw: bytes, mine: Mine, name: str, at: datetime) -
         hard = bool(lost and status) and isinstance(fault(code, "", status), Unreachable)
         data = {"hard": hard, "reason": status or "bounced"}
         yield Report(id=f"dsn:{name}:0", type="message.bounced", at=at, data=data, **about)
+
+
+def _readable(raw: bytes) -> Message:
+    """Parse again for the library, which falls over headers of raw bytes and over a mail from nobody."""
+    mail = message_from_string(raw.decode("latin-1"))
+    if not getaddresses([mail.get("from", "")]):
+        del mail["from"]
+        mail["From"] = "nobody"
+    return mail
 
 
 def _plain_body(mail: Message) -> str:

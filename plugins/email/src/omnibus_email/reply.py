@@ -71,5 +71,5 @@ def _decoded(part: Message) -> str:
     charset = str(part.get_content_charset() or "utf-8")
     try:
         return raw.decode(charset, "replace")
-    except LookupError:  # a charset that nobody knows
+    except (LookupError, ValueError):  # a charset that nobody knows, or one that is no name
         return raw.decode("utf-8", "replace")
