@@ -90,10 +90,13 @@ class TryLater(DeliveryError):
     Args:
         retry_after: seconds the provider asked for, or None for our own schedule.
         account: pause this provider for every worker until then.
+        alone: *retry_after* is about this recipient only (greylisting): the provider goes on with the others.
     """
 
-    def __init__(self, reason: str, *, retry_after: float | None = None, account: bool = False) -> None:
-        self.retry_after = retry_after
+    def __init__(
+        self, reason: str, *, retry_after: float | None = None, account: bool = False, alone: bool = False
+    ) -> None:
+        self.retry_after, self.alone = retry_after, alone
         super().__init__(reason, account=account)
 
 

@@ -107,6 +107,25 @@ async def test_refusals_are_told_apart(world, smtp, keep, to, error, reason) -> 
     assert len(world.of("email")) == 1
 
 
+@pytest.mark.parametrize(
+    ("said", "reason", "again"),
+    [
+        ("450 4.2.0 Greylisted, see http://postgrey.schweikert.ch/help", "4.2.0", 300.0),
+        ("451 4.7.1 Greylisting in action, please come back later", "4.7.1", 300.0),
+        ("450 you are being grey-listed", "450", 300.0),
+        ("452 4.2.2 Mailbox full", "4.2.2", 3600.0),
+        ("552 5.2.2 over quota", "5.2.2", 3600.0),
+        ("450 4.2.1 try again", "4.2.1", None),
+    ],
+)
+async def test_one_mailbox_that_waits_holds_nobody_else_up(scripted, keep, said, reason, again) -> None:
+    smtp = await scripted(Script(f"RCPT {said}"))
+    with pytest.raises(TryLater) as caught:
+        await smtp.send(content(), "ada@example.com", sample_attempt(), keep)
+    told = caught.value
+    assert (told.reason, told.retry_after, told.alone, told.account) == (reason, again, again is not None, False)
+
+
 async def test_greylisting_ends(world, smtp, keep) -> None:
     with pytest.raises(TryLater):
         await smtp.send(content(), "later@example.com", sample_attempt(), keep)

@@ -85,7 +85,8 @@ async def later(road: Road, delivery: Delivery, attempt: Attempt, provider: Prov
     """Put a delivery back; a limit or an account's trouble lets the provider rest for every worker."""
     now = road.now()
     wait = error.retry_after if error.retry_after is not None else pause_after(attempt.number)
-    if error.account or error.retry_after is not None or error.reason == "not_connected":
+    limited = error.retry_after is not None and not error.alone
+    if error.account or limited or error.reason == "not_connected":
         rest = max(wait, ACCOUNT_PAUSE) if error.account else wait
         await road.store.pause(provider_key(delivery.channel, provider), now + timedelta(seconds=rest), error.reason)
     due = now + timedelta(seconds=wait)

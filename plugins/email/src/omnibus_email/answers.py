@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 
 from omnibus import Refused, TryLater, Unreachable
 
+GREYLISTED_FOR = 300.0  # seconds; what most greylisting servers want (RFC 6647 §5 advises one minute to a day)
+FULL_FOR = 3_600.0  # seconds until a full mailbox is worth another look
+
 Fault = TryLater | Refused | Unreachable
 Make = Callable[[str], Fault]
 
@@ -19,6 +22,16 @@ Make = Callable[[str], Fault]
 def later(reason: str) -> Fault:
     """Try again by our own schedule."""
     return TryLater(reason)
+
+
+def soon(reason: str) -> Fault:
+    """Try this recipient again when greylisting usually lets a sender through; the others are not held up."""
+    return TryLater(reason, retry_after=GREYLISTED_FOR, alone=True)
+
+
+def full(reason: str) -> Fault:
+    """Try this recipient again when there may be room; the others are not held up."""
+    return TryLater(reason, retry_after=FULL_FOR, alone=True)
 
 
 def ours(reason: str) -> Fault:
@@ -52,10 +65,7 @@ DETAIL: dict[str, tuple[Make, Make]] = {
     "1.8": (ours, ours),  # our sender's domain
     "1.10": (later, dead),  # null MX, RFC 7505
     "2.1": (later, dead),  # disabled; Gmail's "too fast" is read from the text
-    "2.2": (
-        later,
-        later,
-    ),  # mailbox full, even where the server says so for good; no time of its own: that rests everybody
+    "2.2": (full, full),  # mailbox full, even where the server says so for good
     "2.3": (refused, refused),  # larger than this mailbox allows
     "3.4": (refused, refused),  # larger than the system allows
     "4.4": (later, dead),  # no route to the domain
@@ -99,9 +109,7 @@ _NOBODY = re.compile(
     re.IGNORECASE,
 )
 _TOO_FAST = re.compile(r"too (fast|quickly|many)|rate", re.IGNORECASE)
-_GREYLISTED = re.compile(
-    r"gr[ea]y-?list", re.IGNORECASE
-)  # this recipient's server only: no reason to pause the account
+_GREYLISTED = re.compile(r"gr[ea]y-?list", re.IGNORECASE)
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 
 
@@ -131,12 +139,16 @@ def fault(code: int, text: str = "", status: str = "", *, recipient: bool = True
     if status:
         _, subject, detail = status.split(".")
         key = f"{int(subject)}.{int(detail)}"
-        if (key == "2.1" and _TOO_FAST.search(text)) or (not for_good and _GREYLISTED.search(text)):
+        if not for_good and _GREYLISTED.search(text):
+            return soon(status)
+        if key == "2.1" and _TOO_FAST.search(text):
             return later(status)
         pair = DETAIL.get(key) or SUBJECT.get(subject)
         if pair is not None:
             return pair[for_good](status)
     reason = status or str(code)
+    if not for_good and _GREYLISTED.search(text):
+        return soon(reason)
     if for_good and recipient and code in {550, 551, 553} and _NOBODY.search(text):
         return dead(reason)
     return BASIC.get(code, refused if for_good else later)(reason)
