@@ -1,4 +1,4 @@
-"""What every channel and provider must keep, as tests to inherit.
+"""What every channel, provider and store must keep, as tests to inherit.
 
 A plugin's test is one class for each port: it gives data, and gets the tests. What a provider cannot have is
 declared with a reason (``without = {"webhooks": "SMTP has none"}``); nothing is ever skipped.
@@ -6,6 +6,7 @@ declared with a reason (``without = {"webhooks": "SMTP has none"}``); nothing is
 
 from omnibus.testing.contracts.channel import ChannelContract
 from omnibus.testing.contracts.provider import ProviderContract
+from omnibus.testing.contracts.store import StoreContract
 from omnibus.testing.contracts.webhooks import plain
 
-__all__ = ["ChannelContract", "ProviderContract", "plain"]
+__all__ = ["ChannelContract", "ProviderContract", "StoreContract", "plain"]

@@ -1,0 +1,87 @@
+"""The embedded store keeps the contract, and what is its own."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from omnibus.errors import ConfigError, NotFound, StoreFull
+from omnibus.store import Store, Wish
+from omnibus.stores.sqlite import Sqlite
+from omnibus.stores.sqlite.store import up_to_date
+from omnibus.testing.contracts.store import NOW, StoreContract, delivery
+
+
+class TestSqlite(StoreContract):
+    @pytest.fixture(autouse=True)
+    def _blank(self, tmp_path: Path, blank_store: Path) -> None:
+        (tmp_path / "store.db").write_bytes(blank_store.read_bytes())
+
+    def make(self, folder: Path) -> Store:
+        return Sqlite(folder / "store.db", lambda: NOW)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> Any:
+    made = Sqlite(tmp_path / "new" / "store.db", lambda: NOW)
+    await made.open()
+    await made.create([("ada", [])], NOW)
+    yield made
+    await made.aclose()
+
+
+async def test_a_group_shares_a_commit_and_no_fault(store: Sqlite) -> None:
+    """One call's fault undoes that call alone."""
+    wishes = [store.accept([Wish(f"k{n}", "x", (delivery(f"d{n}", "ada" if n != 3 else "nobody"),))]) for n in range(6)]
+    answers = await asyncio.gather(*wishes, return_exceptions=True)
+    assert [type(each) for each in answers] == [list, list, list, NotFound, list, list]
+    assert (await store.audit(NOW))["accepted"] == 5
+
+
+async def test_one_worker_at_a_time(store: Sqlite) -> None:
+    await store.take_work()
+    await store.take_work()
+    second = Sqlite(store.path, lambda: NOW)
+    await second.open()
+    with pytest.raises(ConfigError, match=r"process \d+ already works"):
+        await second.take_work()
+    await store.aclose()
+    await second.take_work()
+    await second.aclose()
+
+
+async def test_after_closing_nothing_is_taken(store: Sqlite) -> None:
+    await store.aclose()
+    with pytest.raises(StoreFull):
+        await store.accept([])
+    with pytest.raises(StoreFull):
+        await store.known([])
+
+
+async def test_a_damaged_file_is_told_and_the_writer_lives(store: Sqlite) -> None:
+    def damaged(db: apsw.Connection) -> None:
+        raise apsw.CorruptError
+
+    with pytest.raises(StoreFull, match="CorruptError"):
+        await store.engine.write(damaged)
+    assert await store.accept([Wish("k", "x", (delivery("d1", "ada"),))])
+
+
+async def test_a_second_bus_in_one_process_touches_the_file_by_one_library_only(
+    store: Sqlite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two SQLite libraries on one file drop each other's locks when one closes (sqlite.org/howtocorrupt.html)."""
+    assert up_to_date(store.path)
+
+    def never(url: str) -> None:
+        raise AssertionError(url)
+
+    monkeypatch.setattr("omnibus.stores.sqlite.store.migrate", never)
+    again = Sqlite(store.path, lambda: NOW)
+    await again.open()
+    await again.aclose()
+    assert not up_to_date(store.path.with_name("none.db"))
