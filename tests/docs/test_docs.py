@@ -160,3 +160,19 @@ def test_what_is_said_to_be_missing_is_missing(what: str):
     """Fails when it was built: then README.md and docs (grep "not built") are to be mended, and the row goes."""
     assert what in (ROOT / "README.md").read_text()
     assert not MISSING[what]()
+
+
+def test_the_promises_are_proved_where_the_page_says():
+    page = (ROOT / "docs/concepts/promises.md").read_text()
+    told = re.findall(r"`(tests/promises/[\w.]+)`", page)
+    assert [each for each in told if not (ROOT / each).exists()] == []
+    found = sorted(str(each.relative_to(ROOT)) for each in (ROOT / "tests/promises").glob("test_*.py"))
+    assert [each for each in found if each not in page] == [], "name the new file, and say what it proves"
+
+
+def test_changelog_fragments_follow_their_rules():
+    kinds = {"added", "changed", "deprecated", "removed", "fixed", "security"}
+    fragments = [each for each in (ROOT / "changelog.d").iterdir() if each.suffix == ".md"]
+    assert fragments
+    assert [each.name for each in fragments if each.name.split(".")[-2] not in kinds] == []
+    assert [each.name for each in fragments if not re.match(r"\*\*omnibus-[a-z]+\*\*: ", each.read_text("utf-8"))] == []
