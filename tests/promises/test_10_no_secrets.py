@@ -1,0 +1,113 @@
+"""Promise 10: no secret, address or message body in a log, an error or a repr."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import structlog
+
+from omnibus import InputError, Refused, Unknown, Unreachable
+
+pytestmark = pytest.mark.promise
+
+CANARIES = (
+    "canary.ada@example.com", "+442079461234", "CanaryName", "hook-secret-canary", "canary body text", "canary reply",
+    "canary-sku-in-cart",
+)  # fmt: skip
+
+
+def leaks(text: str) -> list[str]:
+    return [each for each in CANARIES if each.lower() in text.lower()]
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Any:
+    caplog.set_level(logging.DEBUG)
+    lines: list[str] = []
+
+    def keep(logger: Any, name: str, event: Any) -> Any:
+        lines.append(f"{name} {event!r}")
+        return repr(event)
+
+    old = structlog.get_config()
+    structlog.configure(processors=[keep])
+    yield lambda: "\n".join([*lines, *(f"{each.getMessage()} {each.args!r}" for each in caplog.records), caplog.text])
+    structlog.configure(**old)
+
+
+async def test_a_whole_run_of_the_bus(shop: Any, logged: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    shop.channel("mail", "one", "two")
+    shop.channel("text", identity="phone")
+    shop.tables = [each.replace('"fake"', '"hook-secret-canary"') for each in shop.tables]
+    shop.message(
+        "hello",
+        "# Hello {{ customer.first_name }}\n\ncanary body text {{ cart.lines[0].name }}\n",
+        via=["mail", "text"],
+    )
+    shop.message("broken", "# Hello\n\n{{ nothing.there.at_all }} canary body text\n", via=["mail"])
+    bus = await shop.open()
+    ada = await shop.ada(email="canary.ada@example.com", phone="+442079461234", name="CanaryName Byron")
+    cart = {"id": "c", "lines": [{"sku": "canary-sku-in-cart", "quantity": 1, "price": "5"}]}
+    await bus.track(ada, "cart.updated", cart, id="c")
+    seen: list[Any] = []
+    for answer in (None, Refused("550"), Unreachable("550 5.1.1"), Unknown("lost"), KeyError("canary.ada@example.com")):
+        if answer is not None:
+            shop.wire("mail", "one").answers(answer)  # type: ignore[arg-type]
+        seen += await bus.send("hello", ada)
+        await bus.drain()
+    seen += await bus.send("broken", ada)
+    await shop.until(timedelta(days=1))
+    told = {
+        "id": "r",
+        "type": "conversation.received",
+        "identity": ["email", "canary.ada@example.com"],
+        "data": {"text": "canary reply"},
+    }
+    for secret in ("wrong", "hook-secret-canary"):
+        answer = await shop.report("mail", told, scheme="one", secret=secret)
+        assert not leaks(answer.body.decode())
+    rows = [await shop.row(each) for each in seen]
+    decisions = [await bus.why(each.id) for each in seen]
+    objects = [
+        rows, decisions, bus.parts.settings, bus.lines, list(bus.providers.values()), [str(each) for each in bus.providers.values()],
+        await bus.context(ada), await bus.timeline(ada), ada, bus.parts.road, shop.wire("mail", "one").handed,
+        (await bus.parts.store.load([ada.id]))[ada.id], [await bus.parts.store.attempts(each.id) for each in seen],
+    ]  # fmt: skip
+    assert [found for each in objects if (found := leaks(repr(each)))] == []
+    assert {row.reason for row in rows}
+    assert leaks(logged()) == []
+    out = capsys.readouterr()
+    assert leaks(out.out + out.err) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda bus: bus.customers.upsert(email="canary.ada@example.com\r\nBcc: x"),
+        lambda bus: bus.customers.upsert(phone="+442079461234canary"),
+        lambda bus: bus.customers.get("email:canary.ada@example.com"),
+        lambda bus: bus.customers.get("phone:CanaryName"),
+        lambda bus: bus.track("email:canary.ada@example.com", "cart.updated", {}),
+        lambda bus: bus.send("canary", "email:canary.ada@example.com"),
+    ],
+)
+async def test_errors_quote_no_address(shop: Any, wrong: Any) -> None:
+    shop.channel("mail")
+    bus = await shop.open()
+    with pytest.raises(InputError) as error:
+        await wrong(bus)
+    assert leaks(f"{error.value} {error.value!r}") == []
+
+
+async def test_the_store_keeps_no_code_in_the_clear(shop: Any) -> None:
+    shop.offers = '[offers.comeback]\npercent = 15\nvalid = "3d"\n'
+    shop.channel("mail")
+    bus = await shop.open()
+    code = (await bus.parts.promises.issue("comeback", (await shop.ada()).id)).code
+    await bus.aclose()
+    stored = b"".join(each.read_bytes() for each in shop.folder.glob("shop.db*"))
+    for form in (code, code.replace("-", "")):
+        assert form.encode() not in stored
