@@ -61,6 +61,13 @@ async def test_a_message_is_handed_over_with_our_reference(vonage, world, notes)
     assert entry.data == {"from": "447520615146", "parts": 2, "callback": HOOK, "type": "text"}
 
 
+def test_half_an_emoji_in_json_is_no_text_that_could_not_be_stored():
+    request = Request(
+        "POST", HOOK, {"content-type": "application/json"}, b'{"messageId": "m\\ud800", "text": "a\\ud83d"}'
+    )
+    assert params_of(request) == {"messageId": "m?", "text": "a?"}
+
+
 @pytest.mark.parametrize("webhooks", ["form", "json", "get"])
 @pytest.mark.parametrize("method", ["md5hash", "md5", "sha1", "sha256", "sha512"])
 async def test_receipts_and_replies_in_every_form_an_account_may_choose(

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 import http_ece
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omnibus_web.sealed import MAX_PLAIN, OVERHEAD, public_bytes, seal, unseal
+from omnibus_web.sealed import MAX_PLAIN, OVERHEAD, derived, public_bytes, seal, unseal
 from omnibus_web.vapid import (
     LIFE,
     Voucher,
@@ -50,6 +51,13 @@ def test_rfc_8291_both_ways() -> None:
     assert public_bytes(BROWSER) == BROWSER_PUBLIC
     assert seal(TEXT, BROWSER_PUBLIC, AUTH, own=SENDER, salt=SALT) == BODY
     assert unseal(BODY, BROWSER, AUTH) == TEXT
+
+
+def test_rfc_8188_section_3_1() -> None:
+    body = raw64("I1BsxtFttlv3u_Oo94xnmwAAEAAA-NAVub2qFgBEuQKRapoZu-IxkIva3MEB1PD-ly8Thjg")
+    key, nonce = derived(raw64("yqdlZ-tYemfogSmv7Ws5PQ"), body[:16])
+    assert (url64(key), url64(nonce)) == ("_wniytB-ofscZDh4tbSjHw", "Bcs8gkIRKLI8GeI8")
+    assert AESGCM(key).decrypt(nonce, body[21:], None) == b"I am the walrus\x02"
 
 
 @settings(max_examples=25, deadline=None)

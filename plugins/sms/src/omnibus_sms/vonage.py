@@ -170,7 +170,8 @@ def params_of(request: Request) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    told = value if isinstance(value, str) else json.dumps(value)
+    return told.encode("utf-8", "replace").decode()  # half an emoji is no text
 
 
 def pushed(told: Mapping[str, str], now: datetime) -> datetime:

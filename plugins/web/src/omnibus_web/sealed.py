@@ -78,8 +78,12 @@ def unseal(body: bytes, own: ec.EllipticCurvePrivateKey, auth: bytes) -> bytes:
 
 
 def _keys(shared: bytes, auth: bytes, browser: bytes, sender: bytes, salt: bytes) -> tuple[bytes, bytes]:
-    """Derive the content key and the nonce, RFC 8291 §3.4."""
-    secret = _hmac(_hmac(auth, shared), b"WebPush: info\x00" + browser + sender + b"\x01")
+    """Derive the content key and the nonce of one browser's only record, RFC 8291 §3.4."""
+    return derived(_hmac(_hmac(auth, shared), b"WebPush: info\x00" + browser + sender + b"\x01"), salt)
+
+
+def derived(secret: bytes, salt: bytes) -> tuple[bytes, bytes]:
+    """Derive the content key and the first record's nonce from the input keying material, RFC 8188 §2.2 and §2.3."""
     root = _hmac(salt, secret)
     key = _hmac(root, b"Content-Encoding: aes128gcm\x00\x01")[:16]
     return key, _hmac(root, b"Content-Encoding: nonce\x00\x01")[:12]
