@@ -20,7 +20,7 @@ from omnibus.testing.contracts import ChannelContract
 
 from .conftest import ROOT, Block, blocks
 
-KNOWN = {"python", "toml", "text", "text states", "console", "html", "yaml", "json"}
+KNOWN = {"python", "toml", "text", "console", "html", "yaml", "json"}
 PYTHON = [each for each in blocks() if each.info == "python"]
 FAX = ROOT / "examples" / "fax" / "fax.py"
 
