@@ -6,10 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from omnibus.campaigns.campaigns import CHUNK, PRESSING
-from omnibus.errors import Conflict, InputError, NotFound
+from omnibus.errors import Conflict, InputError, NotFound, StoreFull
 from omnibus.model.campaign import PAUSED, STOPPED, Standing
 from omnibus.model.delivery import State
 
@@ -111,23 +112,91 @@ async def test_a_pause_acts_at_once_and_resume_goes_on(open_shop: Any):
     assert len(set(addresses(shop))) == len(addresses(shop)) == 400
 
 
-async def test_what_a_worker_claimed_but_did_not_hand_over_is_taken_back_by_the_pause(open_shop: Any):
+async def test_what_a_worker_judged_but_did_not_hand_over_is_taken_back_by_the_pause(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch
+):
     shop = open_shop
     await people(shop, 20)
     await shop.bus.launch("news", name="spring")
-    await shop.bus.campaigns.advance()
-    parts = shop.bus.parts
-    claimed = await parts.store.claim(shop.clock.now(), limit=20, lease=parts.dispatcher.lease, term=60)
-    assert len(claimed) == 20
-    await shop.bus.campaigns.pause("spring")
-    await parts.dispatcher._sort(claimed)  # the worker goes on with what it holds: its lease is lost
-    await shop.bus.drain()
+    store = shop.bus.parts.store
+    usual = store.attempt
+
+    async def paused_just_before(tries: Any) -> Any:
+        await shop.bus.campaigns.pause("spring")
+        return await usual(tries)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "attempt", paused_just_before)
+        await shop.bus.drain()
     assert addresses(shop) == []
     assert (await told(shop))["held"] == 20
+    assert [each for each in await store.deliveries(origin="campaign:spring") if each.lease or each.attempts] == []
     await shop.bus.campaigns.resume("spring")
     await shop.bus.drain()
     assert len(addresses(shop)) == 20
     await shop.balanced()
+
+
+async def test_a_lost_answer_is_not_handed_over_again_while_its_campaign_rests(shop: Any):
+    shop.channel("mail", idempotency="key")
+    shop.message("news", MESSAGE, via=["mail"], topic="news")
+    await shop.open()
+    await people(shop, 2)
+    shop.wire("mail").lose(arrived=False)
+    shop.wire("mail").lose(arrived=False)
+    await shop.bus.launch("news", name="spring")
+    await shop.bus.drain()
+    await shop.bus.campaigns.pause("spring")
+    await shop.until(timedelta(hours=2))
+    assert (len(addresses(shop)), (await told(shop))["unknown"]) == (2, 2)
+    await shop.bus.campaigns.resume("spring")
+    await shop.bus.drain()
+    assert (len(addresses(shop)), (await told(shop))["sent"]) == (4, 2)
+
+
+async def test_a_lost_answer_ends_when_its_campaign_is_stopped(shop: Any):
+    shop.channel("mail", idempotency="key")
+    shop.message("news", MESSAGE, via=["mail"], topic="news")
+    await shop.open()
+    await people(shop, 1)
+    shop.wire("mail").lose(arrived=False)
+    await shop.bus.launch("news", name="spring")
+    await shop.bus.drain()
+    await shop.bus.campaigns.stop("spring")
+    await shop.until(timedelta(minutes=1))
+    assert await told(shop) == {"standing": "stopped", "recipients": 1, "expanded": 1, "failed": 1}
+    assert len(addresses(shop)) == 1
+
+
+async def test_of_two_expanders_one_wins(open_shop: Any):
+    shop = open_shop
+    await people(shop, 450)
+    await shop.bus.launch("news", name="spring")
+    (first,) = await shop.bus.campaigns.roll.campaigns(soon=shop.clock.now())
+    assert await shop.bus.campaigns.advance() == 3
+    assert (
+        await shop.bus.campaigns._expand(first, shop.clock.now()) == 0
+    )  # it read the cursor before the other moved it
+    assert (await told(shop))["expanded"] == 300
+
+
+async def test_a_chunk_is_all_or_nothing(open_shop: Any, monkeypatch: pytest.MonkeyPatch):
+    shop = open_shop
+    await people(shop, 150)
+    await shop.bus.launch("news", name="spring")
+    from omnibus.stores.sqlite import campaigns
+
+    def full(*_: Any) -> None:
+        raise apsw.FullError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(campaigns, "raise_lane", full)  # after the list and the deliveries, before the cursor
+        with pytest.raises(StoreFull):
+            await shop.bus.campaigns.advance()
+    assert await told(shop) == {"standing": "running", "recipients": 150, "expanded": 0}
+    assert await shop.bus.parts.store.deliveries() == []
+    await shop.bus.drain()
+    assert await told(shop) == {"standing": "done", "recipients": 150, "expanded": 150, "sent": 150}
 
 
 async def test_held_ones_that_come_due_during_a_pause_wait_for_it(shop: Any):
