@@ -186,11 +186,14 @@ async def test_a_chunk_is_all_or_nothing(open_shop: Any, monkeypatch: pytest.Mon
     await shop.bus.launch("news", name="spring")
     from omnibus.stores.sqlite import campaigns
 
-    def full(*_: Any) -> None:
+    usual = campaigns._accept
+
+    def full(*given: Any) -> None:
+        usual(*given)
         raise apsw.FullError
 
     with monkeypatch.context() as patch:
-        patch.setattr(campaigns, "raise_lane", full)  # after the list and the deliveries, before the cursor
+        patch.setattr(campaigns, "_accept", full)  # after the list and the deliveries, before the cursor
         with pytest.raises(StoreFull):
             await shop.bus.campaigns.advance()
     assert await told(shop) == {"standing": "running", "recipients": 150, "expanded": 0}
