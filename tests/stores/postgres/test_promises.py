@@ -22,7 +22,7 @@ OWN_FILE = (
     "subprocess",
     "shops",
     "blank_store",
-)  # tests of one file, or many shops
+)  # one file, one worker
 
 
 def _load(name: str) -> ModuleType:

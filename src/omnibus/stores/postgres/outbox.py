@@ -114,8 +114,10 @@ async def settle(
 async def renew(db: Connection, lease: str, term: float) -> int:
     """Prolong the rows of a lease."""
     given = {"lease": lease, "term": int(term * 1_000_000)}
-    await db.execute(sql.RENEW_LANES, given)
-    return (await db.execute(sql.RENEW_DELIVERIES, given)).rowcount
+    async with db.pipeline():
+        await db.execute(sql.RENEW_LANES, given)
+        renewed = await db.execute(sql.RENEW_DELIVERIES, given)
+    return renewed.rowcount
 
 
 async def rescue(db: Connection, now: datetime) -> int:
@@ -124,8 +126,9 @@ async def rescue(db: Connection, now: datetime) -> int:
     if not expired:
         return 0
     mine = [row[0] for row in await (await db.execute(sql.LOCK_EXPIRED, (expired,))).fetchall()]
-    freed = await db.execute(sql.RESCUE, (to_micros(now), mine))
-    await db.execute(sql.REFRESH_LANES, (mine,))
+    async with db.pipeline():
+        freed = await db.execute(sql.RESCUE, (to_micros(now), mine))
+        await db.execute(sql.REFRESH_LANES, (mine,))
     return freed.rowcount
 
 
