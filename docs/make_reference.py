@@ -238,22 +238,12 @@ def channels() -> str:
     for (name, audience), kind in sorted(registry().channels.items()):
         can = kind.capabilities
         most = f"{can.max_length:,} {can.unit}" if can.max_length else "no limit"
-        ticks = ["yes" if each else "–" for each in (can.html, can.media, can.replies, can.withdraw, can.ambient)]
-        reach = f"`{kind.identity}`" if kind.identity else "–"
-        rows.append((f"`{name}`", audience, reach, most, *ticks, " ".join(can.reports) or "–", str(can.points)))
-    head = (
-        "channel",
-        "audience",
-        "identity",
-        "at most",
-        "HTML",
-        "pictures",
-        "replies",
-        "withdraws",
-        "ambient",
-        "reports",
-        "points",
-    )
+        has = {"HTML": can.html, "pictures": can.media, "replies": can.replies, "withdraw": can.withdraw}
+        carries = ", ".join(name for name, yes in has.items() if yes) or "–"
+        reach, ambient = f"`{kind.identity}`" if kind.identity else "–", "yes" if can.ambient else "–"
+        reports = ", ".join(can.reports) or "–"
+        rows.append((f"`{name}`", audience, reach, most, carries, ambient, reports, str(can.points)))
+    head = ("channel", "audience", "identity", "at most", "can", "ambient", "reports", "points")
     return table(head, rows)
 
 
