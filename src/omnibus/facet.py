@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from pydantic import TypeAdapter
 
 from omnibus.model.event import Event
 
-_adapters: dict[Any, TypeAdapter[Any]] = {}
+
+class _Forms(NamedTuple):
+    """Hold a facet's ways into and out of JSON, made once."""
+
+    read: Callable[[bytes], Any]
+    write: Callable[[Any], bytes]
+    show: Callable[..., Any]
 
 
-def _adapter(facet: Any) -> TypeAdapter[Any]:
-    if facet not in _adapters:
-        _adapters[facet] = TypeAdapter(facet)
-    return _adapters[facet]
+_known: dict[Any, _Forms] = {}
+
+
+def _forms(facet: Any) -> _Forms:
+    found = _known.get(facet)
+    if found is None:
+        adapter: TypeAdapter[Any] = TypeAdapter(facet)
+        reads, writes = adapter.validator, adapter.serializer
+        found = _known[facet] = _Forms(reads.validate_json, writes.to_json, writes.to_python)
+    return found
 
 
 class Facet:
@@ -55,15 +68,15 @@ class Facet:
 
     def view(self) -> dict[str, Any]:
         """Give plain JSON values for templates: no objects, no calls."""
-        plain: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json")
+        plain: dict[str, Any] = _forms(type(self)).show(self, mode="json")
         return plain
 
     def encode(self) -> bytes:
         """Write it as JSON; the same facet always gives the same bytes."""
-        return _adapter(type(self)).dump_json(self)
+        return _forms(type(self)).write(self)
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
         """Read what ``encode`` wrote."""
-        made: Self = _adapter(cls).validate_json(body)
+        made: Self = _forms(cls).read(body)
         return made

@@ -54,11 +54,15 @@ class Timeline:
 
     async def fold(
         self, loaded: Loaded, events: Iterable[Event], *, moves: tuple[Move, ...] = (),
-        identities: tuple[Identity, ...] = (), quiet: bool = False,
+        identities: tuple[Identity, ...] = (), quiet: bool = False, context: Context | None = None,
     ) -> Change:  # fmt: skip
-        """Compute what new events do to one customer; an event older than the last folded one folds all anew."""
+        """Compute what new events do to one customer; an event older than the last folded one folds all anew.
+
+        Args:
+            context: made of *loaded* before; its facets need not be read again.
+        """
         fresh = sorted(events, key=lambda each: each.order)
-        context = self.context(loaded)
+        context = context or self.context(loaded)
         if not fresh:
             return Change(
                 loaded.customer.id, loaded.version, moves=moves, identities=identities, quiet=quiet, now=self.now()

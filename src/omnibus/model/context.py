@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 from omnibus.model.customer import Customer
@@ -27,20 +28,30 @@ class FacetLike(Protocol):
 F = TypeVar("F")
 
 
-_heard: dict[tuple[Any, str], bool] = {}  # (facet, type) → answer; both sets are small and closed
-
-
 def hears(facet: Any, type_: str) -> bool:
     """Tell whether a facet wants events of this type; patterns are exact or end in ``.*``."""
-    if (facet, type_) not in _heard:
-        _heard[facet, type_] = _hears(facet, type_)
-    return _heard[facet, type_]
-
-
-def _hears(facet: Any, type_: str) -> bool:
     return any(
         type_ == each or (each.endswith(".*") and type_.startswith(each[:-1])) or each == "*" for each in facet.hears
     )
+
+
+@lru_cache(maxsize=4096)
+def _listeners(registered: tuple[tuple[str, Any], ...], type_: str) -> tuple[str, ...]:
+    return tuple(name for name, facet in registered if hears(facet, type_))
+
+
+_empties: dict[Any, bytes] = {}
+
+
+def _empty(facet: Any) -> bytes:
+    if facet not in _empties:
+        _empties[facet] = facet().encode()
+    return _empties[facet]
+
+
+@lru_cache(maxsize=64)
+def _sorted(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(names))
 
 
 class Context:
@@ -92,21 +103,21 @@ class Context:
     @property
     def names(self) -> tuple[str, ...]:
         """List the registered facets, sorted."""
-        return tuple(sorted(self._facets))
+        return _sorted(tuple(self._facets))
 
     def after(self, events: Iterable[Event]) -> Context:
         """Fold events, already in timeline order, into a new context; pure."""
         made, bodies, through, changed = dict(self._made), dict(self._bodies), self.through, False
         now = Context(self.customer, self._facets, bodies, version=self.version, made=made, spent=self.spent)
+        registered = tuple(self._facets.items())
         for event in events:
             through, changed = event.order, True
-            for name, facet in self._facets.items():
-                if hears(facet, event.type):
-                    before = now.named(name)
-                    after = before.after(event)
-                    if after is not before:
-                        now._made[name] = after
-                        now._bodies.pop(name, None)
+            for name in _listeners(registered, event.type):
+                before = now.named(name)
+                after = before.after(event)
+                if after is not before:
+                    now._made[name] = after
+                    now._bodies.pop(name, None)
         now.through, now.version = through, self.version + changed
         return now
 
@@ -117,10 +128,10 @@ class Context:
             body = self._bodies.get(name)
             if body is None and name in self._made:
                 body = self._made[name].encode()
-            if body is not None and body != self._facets[name]().encode():
+            if body is not None and body != _empty(self._facets[name]):
                 out[name] = body
         return out
 
-    def view(self) -> dict[str, Any]:
-        """Give plain mappings of all facets, for templates and JSON."""
-        return {name: self.named(name).view() for name in self.names}
+    def view(self, names: Collection[str] | None = None) -> dict[str, Any]:
+        """Give plain mappings of facets, for templates and JSON: of all, or of those among *names*."""
+        return {name: self.named(name).view() for name in self.names if names is None or name in names}

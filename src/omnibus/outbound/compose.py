@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -27,6 +27,9 @@ class Drafter(Protocol):
         terms: Terms | None, opt_out: OptOut, now: datetime,
     ) -> Draft:  # fmt: skip
         """Render it."""
+
+    def wants(self, message: Message) -> Collection[str] | None:
+        """List the names its texts ask for; None for all."""
 
 
 @dataclass(slots=True)
@@ -57,12 +60,21 @@ class Composer:
         profile = context[Profile]
         locale = profile.locale or self.brand.locale
         message = self.pick(delivery, locale)
-        view = context.view()
-        view["customer"] = {**view.pop("profile"), "id": context.customer.id}
-        draft = self.drafter.draft(
-            message, view=view, values={**message.data.get("values", {}), **delivery.values}, locale=locale,
-            zone=profile.zone or self.brand.zone, delivery=delivery.id, terms=terms, opt_out=self.opt_out(delivery), now=now,
-        )  # fmt: skip
+
+        def draft_from(names: Collection[str] | None) -> Draft:
+            view = context.view(names)
+            view.pop("profile", None)
+            view["customer"] = {**profile.view(), "id": context.customer.id}
+            return self.drafter.draft(
+                message, view=view, values={**message.data.get("values", {}), **delivery.values}, locale=locale,
+                zone=profile.zone or self.brand.zone, delivery=delivery.id, terms=terms, opt_out=self.opt_out(delivery),
+                now=now,
+            )  # fmt: skip
+
+        try:
+            draft = draft_from(self.drafter.wants(message))
+        except MessageError:
+            draft = draft_from(None)  # with all names there are, so that the error can suggest one
         if self.tracked is not None and channel.capabilities.html:
             draft = self.tracked(draft, delivery)
         content = channel.compose(draft, self._layout(channel, message, locale), context)

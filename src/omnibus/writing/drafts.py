@@ -36,6 +36,8 @@ OFF = {
     "it": "{}% di sconto", "nl": "{}% korting", "pt": "{}% de desconto", "sv": "{} % rabatt",
 }  # fmt: skip
 
+KEPT = 512  # messages whose names are remembered
+
 _DOTTED = re.compile(r"(?<=\w)[.。．｡](?=\w{2,})")
 
 
@@ -66,7 +68,29 @@ class Writer:
 
     def __init__(self, brand: Brand, *, filters: Mapping[str, Callable[..., Any]] | None = None) -> None:
         self.brand = brand
-        self._templates = Templates(filters)
+        self._templates, self._plain = Templates(filters), not filters
+        self._wants: dict[int, tuple[Message, frozenset[str] | None]] = {}
+
+    def wants(self, message: Message) -> frozenset[str] | None:
+        """List the names that a message's texts ask for; None where that cannot be told."""
+        kept = self._wants.get(id(message))
+        if kept is None or kept[0] is not message:
+            if len(self._wants) >= KEPT:
+                self._wants.clear()
+            kept = self._wants[id(message)] = (message, self._asked(message))
+        return kept[1]
+
+    def _asked(self, message: Message) -> frozenset[str] | None:
+        cta, told = message.cta, message.data.get("facts", {})
+        texts = [message.headline, message.body, message.preheader, *message.blocks.values(), *map(str, told.values())]
+        texts += [cta.label, cta.url] if cta else []
+        texts += [text for media in message.media for text in (media.url, media.alt)]
+        if not self._plain:  # a plugin's filter may look at any name
+            return None
+        try:
+            return frozenset(name for text in texts if text for name in self._templates.wants(text))
+        except TemplateMistake:
+            return None  # rendering tells where
 
     def draft(
         self, message: Message, *, view: Mapping[str, Any], values: Mapping[str, Any], locale: str, zone: str,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined, nodes, pass_context
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined, meta, nodes, pass_context
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.runtime import Context as Names
 from jinja2.runtime import LoopContext
@@ -136,6 +136,15 @@ class Rendered:
         return SLOT.sub(lambda found: escaped(self.values[int(found[1])]), self.skeleton)
 
 
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """Hold a template, the names it asks for, and its text when it asks for none."""
+
+    template: Template
+    wants: frozenset[str]
+    fixed: Rendered | None
+
+
 class Templates:
     """Check, compile once and render; *filters* are added to the built-in ``money`` and ``date``."""
 
@@ -144,7 +153,7 @@ class Templates:
         self._env.globals.clear()
         own = {**FILTERS, **(filters or {})}
         self._env.filters = {**{name: self._env.filters[name] for name in ALLOWED}, **own}
-        self._compiled: dict[str, Template] = {}
+        self._compiled: dict[str, _Compiled] = {}
 
     def check(self, source: str) -> None:
         """Find what is wrong without rendering.
@@ -174,9 +183,18 @@ class Templates:
         Raises:
             TemplateMistake: a name is missing, a value cannot be shown, the text grows too long.
         """
+        made = self._compiled.get(source)
+        if made is not None and made.fixed is not None:
+            return made.fixed
+        try:
+            if made is not None:
+                return self._at_once(made, names, form)
+        except Exception:  # noqa: BLE001, S110 - the long way below finds it again, and the line it stands in
+            pass
         slots = _Slots(form)
         try:
-            pieces = self._template(source).generate({**names, _STATE: slots})
+            made = self._template(source)
+            pieces = made.template.generate({**names, _STATE: slots})
             return Rendered("".join(_bounded(pieces, slots)), tuple(slots.values))
         except TemplateMistake as error:
             raise TemplateMistake(error.what, line=error.line or _line(error), fix=error.fix) from None
@@ -184,11 +202,33 @@ class Templates:
             what, _, fix = _words(error).partition("\0")
             raise TemplateMistake(what, line=_line(error), fix=_fix(fix, names)) from None
 
-    def _template(self, source: str) -> Template:
+    def wants(self, source: str) -> frozenset[str]:
+        """List the names that a text asks for.
+
+        Raises:
+            TemplateMistake: as ``check``.
+        """
+        return self._template(source).wants
+
+    def _at_once(self, made: _Compiled, names: Mapping[str, Any], form: Form) -> Rendered:
+        """Render without what Jinja does for templates that call, include and report mistakes."""
+        slots = _Slots(form)
+        pieces = []
+        for piece in made.template.root_render_func(Names(self._env, {**names, _STATE: slots}, None, {})):
+            slots.grow(len(piece))
+            pieces.append(piece)
+        return Rendered("".join(pieces), tuple(slots.values))
+
+    def _template(self, source: str) -> _Compiled:
         made = self._compiled.get(source)
         if made is None:
             self.check(source)
-            made = self._compiled[source] = self._env.from_string(source)
+            template, wants = self._env.from_string(source), meta.find_undeclared_variables(self._env.parse(source))
+            fixed = None
+            if not any(sign in source for sign in ("{{", "{%", "{#")):
+                slots = _Slots("plain")
+                fixed = Rendered("".join(_bounded(template.generate({_STATE: slots}), slots)))
+            made = self._compiled[source] = _Compiled(template, frozenset(wants), fixed)
         return made
 
 
@@ -240,6 +280,8 @@ def _finalize(context: Names, value: Any) -> str:
 
 def clean(text: str) -> str:
     """Make a value one line: white space folded; controls, direction overrides and private characters dropped."""
+    if text.isprintable():  # then there is nothing to drop: what we drop is not printable either
+        return " ".join(text.split())
     kept = "".join(each for each in text if each.isspace() or _is_text(each))
     return " ".join(kept.split())
 

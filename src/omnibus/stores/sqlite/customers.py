@@ -7,16 +7,15 @@ from datetime import datetime
 
 import apsw
 
-from omnibus.model.customer import Customer, Identity
+from omnibus.model.customer import Identity
 from omnibus.model.delivery import SHOWN, State, may_move
 from omnibus.model.event import Event
-from omnibus.model.message import Purpose
-from omnibus.store import Change, Loaded, Move, Spent, decode_bodies, encode_bodies
-from omnibus.stores.rows import DELIVERY, EVENT, dump, event_row, micros, read_delivery, read_events
-from omnibus.stores.schema import from_micros, to_micros
+from omnibus.store import Change, Move, encode_bodies
+from omnibus.stores.rows import EVENT, dump, event_row, micros, read_events
+from omnibus.stores.schema import to_micros
 from omnibus.stores.sqlite.engine import Stale
+from omnibus.stores.sqlite.statements import CONTEXT, EVENT_IN, LANE, RAISED
 
-URGENT = Purpose.TRANSACTIONAL.value
 _SHOWN = tuple(state.value for state in SHOWN)
 _CAN_WITHDRAW = f"state IN ({','.join('?' * len(_SHOWN))})"
 
@@ -45,32 +44,6 @@ def identities(db: apsw.Connection, id_: str) -> tuple[Identity, ...]:
     """List a customer's identities in the order they were learnt."""
     sql = "SELECT kind, value, ref, verified, evidence FROM identity WHERE customer=? ORDER BY position, ref"
     return tuple(Identity(r[0], r[1], r[2], bool(r[3]), r[4]) for r in db.execute(sql, (id_,)))
-
-
-def load(db: apsw.Connection, ids: Sequence[str], since: datetime | None) -> dict[str, Loaded]:
-    """Load customers by the ids asked for."""
-    found: dict[str, Loaded] = {}
-    for asked in ids:
-        id_ = canonical(db, asked)
-        if id_ is None:
-            continue
-        row = db.execute("SELECT version, time, id, source, body FROM context WHERE customer=?", (id_,)).fetchone()
-        version, through, bodies = 0, None, {}
-        if row is not None:
-            version, bodies = row[0], decode_bodies(row[4])
-            through = None if row[1] is None else (from_micros(row[1]), row[2], row[3])
-        live = db.execute(f"SELECT {DELIVERY} FROM delivery WHERE customer=? AND watched=1", (id_,))
-        spent: tuple[Spent, ...] = ()
-        if since is not None:
-            sql = "SELECT started, channel, points FROM attempt WHERE customer=? AND started>=? AND points>0"
-            spent = tuple(
-                Spent(from_micros(r[0]), r[1], r[2]) for r in db.execute(sql, (id_, to_micros(since)))
-            )  # fmt: skip
-        found[asked] = Loaded(
-            Customer(id_, identities(db, id_)), aliases(db, id_), version, through, bodies,
-            tuple(read_delivery(r) for r in live), spent,
-        )  # fmt: skip
-    return found
 
 
 def find(db: apsw.Connection, refs: Sequence[str]) -> dict[str, str]:
@@ -119,11 +92,7 @@ def apply(db: apsw.Connection, change: Change, stirring: frozenset[str]) -> None
         raise Stale
     for event in change.events:
         heard = int(change.quiet or event.type not in stirring)
-        db.execute(
-            "INSERT INTO event (source, id, type, time, subject, data, heard) VALUES (?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT DO NOTHING",
-            event_row(event, heard),
-        )
+        db.execute(EVENT_IN, event_row(event, heard))
         if not db.changes():
             raise Stale
     if change.bodies is not None:
@@ -220,25 +189,12 @@ def _touch(
 
 def raise_lane(db: apsw.Connection, customer: str, due: int, *, urgent: bool) -> None:
     """Let the lane be due at *due* at the latest."""
-    db.execute(
-        "INSERT INTO lane (customer, due, urgent) VALUES (?1, ?2, ?3) ON CONFLICT (customer) DO UPDATE SET"
-        " due=min(coalesce(due, ?2), ?2), urgent=CASE WHEN ?3 IS NULL THEN urgent ELSE min(coalesce(urgent, ?3), ?3) END",
-        (customer, due, due if urgent else None),
-    )
+    db.execute(RAISED, (customer, due, due if urgent else None))
 
 
 def refresh_lane(db: apsw.Connection, customer: str) -> None:
     """Let the lane say what its deliveries say: what is due next, and whether one of them is in somebody's hands."""
-    db.execute("INSERT INTO lane (customer) VALUES (?) ON CONFLICT DO NOTHING", (customer,))
-    sql = "SELECT lease, lease_until FROM delivery WHERE customer=? AND lease IS NOT NULL LIMIT 1"
-    held = db.execute(sql, (customer,)).fetchone() or (None, None)
-    db.execute(
-        "UPDATE lane SET lease=?2, lease_until=?3,"
-        " due=(SELECT min(due) FROM delivery d WHERE d.customer=?1 AND d.due IS NOT NULL),"
-        f" urgent=(SELECT min(due) FROM delivery d WHERE d.customer=?1 AND d.due IS NOT NULL AND purpose='{URGENT}')"
-        " WHERE customer=?1",
-        (customer, *held),
-    )
+    db.execute(LANE, (customer,))
 
 
 def write_context(
@@ -250,11 +206,7 @@ def write_context(
 ) -> None:
     """Write the whole context row."""
     time, id_, source = (to_micros(through[0]), through[1], through[2]) if through else (None, None, None)
-    db.execute(
-        "INSERT INTO context (customer, version, time, id, source, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (customer)"
-        " DO UPDATE SET version=excluded.version, time=excluded.time, id=excluded.id, source=excluded.source, body=excluded.body",
-        (customer, version, time, id_, source, encode_bodies(bodies)),
-    )
+    db.execute(CONTEXT, (customer, version, time, id_, source, encode_bodies(bodies)))
 
 
 def put(db: apsw.Connection, changes: Sequence[Change], stirring: frozenset[str]) -> list[bool]:
@@ -268,12 +220,6 @@ def put(db: apsw.Connection, changes: Sequence[Change], stirring: frozenset[str]
         except Stale:
             done.append(False)
     return done
-
-
-def known(db: apsw.Connection, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Tell which (source, id) are stored."""
-    sql = "SELECT 1 FROM event WHERE id=? AND source=?"
-    return {key for key in keys if db.execute(sql, (key[1], key[0])).fetchone()}
 
 
 def events(db: apsw.Connection, subjects: Sequence[str], last: int | None) -> list[Event]:

@@ -52,11 +52,13 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._reader: ThreadPoolExecutor | None = None
         self._reading: apsw.Connection | None = None
+        self._near: apsw.Connection | None = None
+        self._home = 0
         self._lock: int | None = None
 
     def start(self) -> None:
         """Start both threads."""
-        self._closing = False
+        self._closing, self._home = False, threading.get_ident()
         self._writing = connect(self.path)  # here, so that a file that cannot be opened is told to who opens it
         self._reader = ThreadPoolExecutor(1, "omnibus-reader")
         self._thread = threading.Thread(target=self._write_all, name="omnibus-writer", daemon=True)
@@ -74,6 +76,9 @@ class Engine:
             self._reader.submit(self._close_reading).result()
             self._reader.shutdown()
             self._reader = None
+        if self._near is not None:
+            self._near.close()
+            self._near = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -93,10 +98,19 @@ class Engine:
             self._wake.notify()
         return await done
 
-    async def read(self, job: Callable[[apsw.Connection], T]) -> T:
-        """Run *job* on the reading connection; it sees every finished commit."""
+    async def read(self, job: Callable[[apsw.Connection], T], *, near: bool = False) -> T:
+        """Run *job* on a reading connection; it sees every finished commit and waits for none.
+
+        Args:
+            near: a few rows by their keys, read right here: the way to the reader's thread and back costs more.
+        """
         if self._reader is None:
             raise StoreFull("the store is closed")
+        if near and threading.get_ident() == self._home:
+            if self._near is None:
+                self._near = connect(self.path, readonly=True)
+            await asyncio.sleep(0)  # whoever only reads still lets the others go on
+            return job(self._near)
         return await asyncio.get_running_loop().run_in_executor(self._reader, self._read, job)
 
     def take_work(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,11 +13,26 @@ import apsw
 
 from omnibus.errors import NotFound
 from omnibus.model.delivery import SHOWN, WAITING, Delivery, State, may_move
-from omnibus.store import Grant, OpenAttempt, Outcome, Settlement, Try, Wish
+from omnibus.store import Grant, OpenAttempt, Settlement, Try, Wish
 from omnibus.stores.rows import ATTEMPT, DELIVERY, delivery_row, dump, micros, read_attempt, read_delivery
 from omnibus.stores.schema import to_micros
-from omnibus.stores.sqlite.customers import URGENT, apply, canonical, raise_lane, refresh_lane
+from omnibus.stores.sqlite.customers import apply, canonical, refresh_lane
 from omnibus.stores.sqlite.engine import Stale
+from omnibus.stores.sqlite.statements import (
+    ATTEMPT as ATTEMPT_IN,
+)
+from omnibus.stores.sqlite.statements import (
+    BEGUN,
+    CLOSED,
+    CODE,
+    DECISION,
+    RAISED,
+    SETTLED,
+    URGENT,
+    attempt_row,
+    closed_row,
+    settled_row,
+)
 
 _INSERT = f"INSERT INTO delivery ({DELIVERY.removesuffix(', lease')}, watched) VALUES ({', '.join('?' * 26)})"
 
@@ -29,30 +44,52 @@ def machine_micros() -> int:
 
 def accept(db: apsw.Connection, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
     """Accept each wish once; deliveries of merged customers go to who they are now."""
-    return [_accept_one(db, wish) for wish in wishes]
+    answers: list[tuple[Delivery, ...] | None] = []
+    fresh: list[Delivery] = []
+    keys: dict[str, Wish] = {}
+    for wish in wishes:
+        known, answer = _kept(db, wish, keys) if wish.key else (False, None)
+        if not known:
+            fresh += wish.deliveries
+            answer = wish.deliveries
+            if wish.key:
+                keys[wish.key] = wish
+        answers.append(answer)
+    kept = [(key, each.digest, dump([one.id for one in each.deliveries])) for key, each in keys.items()]
+    db.executemany("INSERT INTO sendkey (key, digest, deliveries) VALUES (?, ?, ?)", kept)
+    _insert(db, fresh)
+    return answers
 
 
-def _accept_one(db: apsw.Connection, wish: Wish) -> tuple[Delivery, ...] | None:
-    if wish.key:
-        row = db.execute("SELECT digest, deliveries FROM sendkey WHERE key=?", (wish.key,)).fetchone()
-        if row is not None:
-            return tuple(_read(db, id_) for id_ in json.loads(row[1])) if row[0] == wish.digest else None
-        ids = dump([each.id for each in wish.deliveries])
-        db.execute("INSERT INTO sendkey (key, digest, deliveries) VALUES (?, ?, ?)", (wish.key, wish.digest, ids))
-    for each in wish.deliveries:
-        row = delivery_row(each)
+def _kept(db: apsw.Connection, wish: Wish, keys: Mapping[str, Wish]) -> tuple[bool, tuple[Delivery, ...] | None]:
+    """Tell whether a key was used before, here or ever, and what was accepted under it; None for another digest."""
+    mine = keys.get(wish.key)
+    if mine is not None:
+        return True, mine.deliveries if mine.digest == wish.digest else None
+    row = db.execute("SELECT digest, deliveries FROM sendkey WHERE key=?", (wish.key,)).fetchone()
+    if row is None:
+        return False, None
+    return True, tuple(_read(db, id_) for id_ in json.loads(row[1])) if row[0] == wish.digest else None
+
+
+def _insert(db: apsw.Connection, fresh: Sequence[Delivery]) -> None:
+    rows, lanes = [], []
+    for each in fresh:
         customer = canonical(db, each.customer)
         if customer is None:
             raise NotFound(f"no customer {each.customer}", fix="`omnibus customers` lists them")
-        db.execute(_INSERT, (row[0], customer, *row[2:]))
+        row = delivery_row(each)
+        rows.append((row[0], customer, *row[2:]))
         if each.state in WAITING:
-            raise_lane(db, customer, to_micros(each.due), urgent=each.purpose == URGENT)
-    count = len(wish.deliveries)
-    db.execute(
-        "INSERT INTO tally (name, count) VALUES ('accepted', ?1) ON CONFLICT (name) DO UPDATE SET count=count+?1",
-        (count,),
-    )
-    return wish.deliveries
+            due = to_micros(each.due)
+            lanes.append((customer, due, due if each.purpose == URGENT else None))
+    db.executemany(_INSERT, rows)
+    db.executemany(RAISED, lanes)
+    if fresh:
+        db.execute(
+            "INSERT INTO tally (name, count) VALUES ('accepted', ?1) ON CONFLICT (name) DO UPDATE SET count=count+?1",
+            (len(fresh),),
+        )
 
 
 def _read(db: apsw.Connection, id_: str) -> Delivery:
@@ -62,43 +99,8 @@ def _read(db: apsw.Connection, id_: str) -> Delivery:
     return read_delivery(row)
 
 
-def claim(db: apsw.Connection, now: datetime, limit: int, lease: str, term: float) -> list[Delivery]:
-    """Take the head of each due lane, transactional lanes first."""
-    stamp, until = to_micros(now), machine_micros() + int(term * 1_000_000)
-    taken: list[Delivery] = []
-    seen: set[str] = set()
-    for column in ("urgent", "due"):
-        room = limit - len(taken)
-        if room <= 0:
-            break
-        sql = f'SELECT customer FROM lane WHERE lease IS NULL AND "{column}"<=? ORDER BY "{column}" LIMIT ?'
-        lanes = [row[0] for row in db.execute(sql, (stamp, room)) if row[0] not in seen]
-        seen.update(lanes)
-        taken += [each for lane in lanes if (each := _take_head(db, lane, stamp, lease, until)) is not None]
-    return taken
-
-
-def _take_head(db: apsw.Connection, customer: str, stamp: int, lease: str, until: int) -> Delivery | None:
-    sql = f"SELECT {DELIVERY} FROM delivery WHERE customer=? AND due<=? AND lease IS NULL ORDER BY due, id LIMIT 1"
-    row = db.execute(sql, (customer, stamp)).fetchone()
-    if row is None:  # withdrawn or settled since: without this the lane would be polled for ever
-        refresh_lane(db, customer)
-        return None
-    db.execute("UPDATE lane SET lease=?, lease_until=? WHERE customer=?", (lease, until, customer))
-    db.execute(
-        "UPDATE delivery SET lease=?, lease_until=?, state=CASE WHEN state IN ('queued','held') THEN 'sending' ELSE state END"
-        " WHERE id=?",
-        (lease, until, row[0]),
-    )
-    return read_delivery((*row[:-1], lease))
-
-
-def attempt(db: apsw.Connection, tries: Sequence[Try], stirring: frozenset[str]) -> list[Grant]:
-    """Write attempts down, each guarded on its own."""
-    return [_attempt_one(db, each, stirring) for each in tries]
-
-
-def _attempt_one(db: apsw.Connection, each: Try, stirring: frozenset[str]) -> Grant:
+def attempt_one(db: apsw.Connection, each: Try, stirring: frozenset[str]) -> Grant:
+    """Write one attempt down if lease, pause, budget and context allow."""
     row = db.execute("SELECT lease FROM delivery WHERE id=?", (each.delivery,)).fetchone()
     if row is None or row[0] != each.lease:
         return Grant.LOST
@@ -106,60 +108,53 @@ def _attempt_one(db: apsw.Connection, each: Try, stirring: frozenset[str]) -> Gr
     rests = "SELECT 1 FROM pause WHERE provider=? AND until>?"
     if db.execute(rests, (f"{each.channel}/{each.provider}", started)).fetchone():
         return Grant.PAUSED
+    if over(db, each):
+        return Grant.OVER
+    try:
+        with db:
+            apply(db, each.change, stirring)
+            db.execute(ATTEMPT_IN, attempt_row(each))
+    except Stale:
+        return Grant.STALE
+    db.execute(BEGUN, (each.number, each.delivery))
+    for code in each.codes:
+        db.execute(CODE, (code.hash, code.offer, code.customer))
+    decide(db, each.delivery, each.started, each.decision)
+    return Grant.GRANTED
+
+
+def over(db: apsw.Connection, each: Try) -> bool:
+    """Tell whether an attempt would overspend the contact budget."""
     for limit in each.limits:
         only = " AND channel=?" if limit.channel else ""
         sql = f"SELECT coalesce(sum(points), 0) FROM attempt WHERE customer=? AND started>=?{only}"
         where = (each.change.customer, to_micros(limit.since), *([limit.channel] if limit.channel else []))
         spent = db.execute(sql, where).fetchone()
         if (spent[0] if spent else 0) + each.points > limit.points:
-            return Grant.OVER
-    try:
-        with db:
-            apply(db, each.change, stirring)
-            db.execute(
-                "INSERT INTO attempt (id, delivery, customer, number, channel, provider, identity, points, started, digest)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET number=excluded.number, outcome='', points=excluded.points",
-                (
-                    each.attempt, each.delivery, each.change.customer, each.number, each.channel, each.provider,
-                    each.identity, each.points, started, each.digest,
-                ),
-            )  # fmt: skip
-    except Stale:
-        return Grant.STALE
-    db.execute("UPDATE delivery SET attempts=?, state='sending' WHERE id=?", (each.number, each.delivery))
-    for code in each.codes:
-        sql = "INSERT INTO code (hash, offer, customer) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-        db.execute(sql, (code.hash, code.offer, code.customer))
-    decide(db, each.delivery, each.started, each.decision)
-    return Grant.GRANTED
+            return True
+    return False
 
 
 def decide(db: apsw.Connection, delivery: str, at: datetime, decision: str) -> None:
     """Keep the reasons of a judging, for `why`."""
     if decision:
-        db.execute("INSERT INTO decision (delivery, at, body) VALUES (?, ?, ?)", (delivery, to_micros(at), decision))
+        db.execute(DECISION, (delivery, to_micros(at), decision))
 
 
-def settle(
-    db: apsw.Connection, settlements: Sequence[Settlement], now: datetime, stirring: frozenset[str]
-) -> list[bool]:
-    """Write what became of claimed deliveries, each all or nothing."""
-    done = []
-    for each in settlements:
-        try:
-            with db:
-                _settle_one(db, each, now, stirring)
-            done.append(True)
-        except Stale:
-            done.append(False)
-    return done
+def settle_one(db: apsw.Connection, each: Settlement, now: datetime, stirring: frozenset[str]) -> bool:
+    """Write what became of one claimed delivery, all or nothing; False when its change is stale."""
+    try:
+        with db:
+            _settle_one(db, each, now, stirring)
+    except Stale:
+        return False
+    return True
 
 
 def _settle_one(db: apsw.Connection, each: Settlement, now: datetime, stirring: frozenset[str]) -> None:
     row = db.execute("SELECT lease, state, customer, reported FROM delivery WHERE id=?", (each.delivery,)).fetchone()
     if each.outcome is not None:
-        _close(db, each.outcome, now)
+        db.execute(CLOSED, closed_row(each.outcome, now))
     if row is None:
         return
     old, reported = State(row[1]), row[3]
@@ -177,7 +172,7 @@ def _settle_one(db: apsw.Connection, each: Settlement, now: datetime, stirring: 
         apply(db, each.change, stirring)
     if reported and each.state in {State.SENT, State.UNKNOWN}:
         each = _overtaken(db, each, State(reported), now)
-    _write_delivery(db, each, each.state)
+    db.execute(SETTLED, settled_row(each))
     decide(db, each.delivery, now, each.decision)
     refresh_lane(db, row[2])
 
@@ -192,34 +187,6 @@ def _overtaken(db: apsw.Connection, each: Settlement, reported: State, now: date
     db.execute("UPDATE attempt SET outcome='bounced', points=0 WHERE id=?", (attempt,))
     due = now if reported is State.QUEUED else None
     return replace(each, state=reported, reason="bounced", due=due, watched=reported is State.QUEUED, withdraw=False)
-
-
-def _write_delivery(db: apsw.Connection, each: Settlement, state: State) -> None:
-    flagged = None if each.flagged is None else int(each.flagged)
-    withdraw = None if each.withdraw is None else int(each.withdraw)
-    db.execute(
-        "UPDATE delivery SET state=?, reason=?, due=?, channel=coalesce(?, channel), provider=coalesce(?, provider),"
-        " identity=coalesce(?, identity), provider_id=coalesce(?, provider_id), tried=coalesce(?, tried),"
-        " attempts=coalesce(?, attempts), faults=coalesce(?, faults), flagged=coalesce(?, flagged),"
-        " withdraw=coalesce(?, withdraw), watched=?, reported='', lease=NULL, lease_until=NULL WHERE id=?",
-        (
-            state.value, each.reason, micros(each.due), each.channel, each.provider, each.identity,
-            each.provider_id, None if each.tried is None else dump(each.tried), each.attempts, each.faults, flagged,
-            withdraw, int(each.watched), each.delivery,
-        ),
-    )  # fmt: skip
-
-
-def _close(db: apsw.Connection, outcome: Outcome, now: datetime) -> None:
-    db.execute(
-        "UPDATE attempt SET outcome=?1, reason=?2, ended=?3, provider_id=CASE WHEN ?4='' THEN provider_id ELSE ?4 END,"
-        " points=CASE WHEN ?5 THEN points ELSE 0 END, details=CASE WHEN ?6='' THEN details ELSE ?6 END"
-        " WHERE id=?7 AND (outcome<>'accepted' OR ?1='accepted')",  # nothing that a zombie says undoes a receipt
-        (
-            outcome.outcome, outcome.reason, to_micros(now), outcome.provider_id, int(outcome.counts), outcome.details,
-            outcome.attempt,
-        ),
-    )  # fmt: skip
 
 
 def renew(db: apsw.Connection, lease: str, term: float) -> int:

@@ -21,10 +21,11 @@ from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlemen
 from omnibus.stores.migrate import HEAD, migrate
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
-from omnibus.stores.sqlite import books, campaigns, customers, merging, outbox, shelf
+from omnibus.stores.sqlite import batch, books, campaigns, customers, loading, merging, outbox, shelf
 from omnibus.stores.sqlite.engine import Engine
 
 PAGE = 500
+NEAR = 8  # rows of a read that costs less than the way to another thread and back
 T = TypeVar("T")
 
 
@@ -57,10 +58,10 @@ class Sqlite(Store, Roll):
     # customers
 
     async def load(self, ids: Sequence[str], *, since: datetime | None = None) -> dict[str, Loaded]:
-        return await self.engine.read(lambda db: customers.load(db, ids, since))
+        return await self.engine.read(lambda db: loading.load(db, ids, since), near=len(ids) <= NEAR)
 
     async def find(self, refs: Sequence[str]) -> dict[str, str]:
-        return await self.engine.read(lambda db: customers.find(db, refs))
+        return await self.engine.read(lambda db: loading.find(db, refs), near=len(refs) <= NEAR)
 
     async def create(self, wanted: Sequence[tuple[str, Sequence[Identity]]], now: datetime) -> list[str]:
         return await self.engine.write(lambda db: customers.create(db, wanted, now))
@@ -87,7 +88,7 @@ class Sqlite(Store, Roll):
     # events
 
     async def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        return await self.engine.read(lambda db: customers.known(db, keys))
+        return await self.engine.read(lambda db: loading.known_events(db, keys), near=len(keys) <= NEAR)
 
     async def events(self, subjects: Sequence[str], *, last: int | None = None) -> list[Event]:
         return await self.engine.read(lambda db: customers.events(db, subjects, last))
@@ -109,14 +110,16 @@ class Sqlite(Store, Roll):
         return await self.engine.write(lambda db: outbox.accept(db, wishes), urgent=urgent)
 
     async def claim(self, now: datetime, *, limit: int, lease: str, term: float) -> list[Delivery]:
-        return await self.engine.write(lambda db: outbox.claim(db, now, limit, lease, term))
+        if not await self.engine.read(lambda db: batch.due(db, now), near=True):
+            return []  # a look costs a hundredth of a turn in the writer
+        return await self.engine.write(lambda db: batch.claim(db, now, limit, lease, term))
 
     async def attempt(self, tries: Sequence[Try]) -> list[Grant]:
-        return await self.engine.write(lambda db: outbox.attempt(db, tries, self.stirring))
+        return await self.engine.write(lambda db: batch.attempt(db, tries, self.stirring))
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         now = self.now()
-        return await self.engine.write(lambda db: outbox.settle(db, settlements, now, self.stirring))
+        return await self.engine.write(lambda db: batch.settle(db, settlements, now, self.stirring))
 
     async def renew(self, lease: str, term: float) -> int:
         return await self.engine.write(lambda db: outbox.renew(db, lease, term))
@@ -129,20 +132,20 @@ class Sqlite(Store, Roll):
             "SELECT min(due) FROM (SELECT min(due) AS due FROM lane WHERE lease IS NULL AND due IS NOT NULL"
             " UNION ALL SELECT min(due) FROM run WHERE due IS NOT NULL)"
         )
-        row = await self.engine.read(lambda db: db.execute(sql).fetchone())
+        row = await self.engine.read(lambda db: db.execute(sql).fetchone(), near=True)
         return None if row is None or row[0] is None else from_micros(row[0])
 
     async def pause(self, provider: str, until: datetime, reason: str) -> None:
         await self.engine.write(lambda db: shelf.pause(db, provider, until, reason))
 
     async def pauses(self, now: datetime) -> dict[str, tuple[datetime, str]]:
-        return await self.engine.read(lambda db: shelf.pauses(db, now))
+        return await self.engine.read(lambda db: shelf.pauses(db, now), near=True)
 
     # looking
 
     async def delivery(self, id_: str) -> Delivery | None:
         sql = f"SELECT {DELIVERY} FROM delivery WHERE id=?"
-        row = await self.engine.read(lambda db: db.execute(sql, (id_,)).fetchone())
+        row = await self.engine.read(lambda db: db.execute(sql, (id_,)).fetchone(), near=True)
         return None if row is None else read_delivery(row)
 
     async def deliveries(
@@ -160,10 +163,10 @@ class Sqlite(Store, Roll):
         return [read_delivery(row) for row in rows]
 
     async def attempts(self, delivery: str) -> list[OpenAttempt]:
-        return await self.engine.read(lambda db: outbox.attempts(db, delivery))
+        return await self.engine.read(lambda db: outbox.attempts(db, delivery), near=True)
 
     async def attempt_of(self, *, id_: str = "", provider: str = "", provider_id: str = "") -> OpenAttempt | None:
-        return await self.engine.read(lambda db: outbox.attempt_of(db, id_, provider, provider_id))
+        return await self.engine.read(lambda db: outbox.attempt_of(db, id_, provider, provider_id), near=True)
 
     async def decisions(self, delivery: str) -> list[tuple[datetime, str]]:
         sql = "SELECT at, body FROM decision WHERE delivery=? ORDER BY seq"
@@ -177,7 +180,7 @@ class Sqlite(Store, Roll):
 
     async def code(self, hash_: str) -> CodeRow | None:
         sql = "SELECT hash, offer, customer FROM code WHERE hash=?"
-        row = await self.engine.read(lambda db: db.execute(sql, (hash_,)).fetchone())
+        row = await self.engine.read(lambda db: db.execute(sql, (hash_,)).fetchone(), near=True)
         return None if row is None else CodeRow(*row)
 
     async def issue(self, codes: Sequence[CodeRow]) -> None:
@@ -200,18 +203,18 @@ class Sqlite(Store, Roll):
 
     async def claim_handover(self, short: str, now: datetime) -> str | None:
         sql = "SELECT customer FROM handover WHERE short=? AND expires>?"
-        row = await self.engine.read(lambda db: db.execute(sql, (short, to_micros(now))).fetchone())
+        row = await self.engine.read(lambda db: db.execute(sql, (short, to_micros(now))).fetchone(), near=True)
         return None if row is None else str(row[0])
 
     async def note(self, scope: str, name: str, value: str | None = None) -> str | None:
         if value is None:
-            return await self.engine.read(lambda db: shelf.note(db, scope, name, None))
+            return await self.engine.read(lambda db: shelf.note(db, scope, name, None), near=True)
         return await self.engine.write(lambda db: shelf.note(db, scope, name, value))
 
     # journeys
 
     async def stirred(self, limit: int) -> list[Event]:
-        return await self.engine.read(lambda db: shelf.stirred(db, limit))
+        return await self.engine.read(lambda db: shelf.stirred(db, limit), near=True)
 
     async def heard(self, events: Sequence[Event]) -> None:
         await self.engine.write(lambda db: shelf.heard(db, events))
@@ -219,7 +222,9 @@ class Sqlite(Store, Roll):
     async def runs(
         self, *, customer: str = "", journey: str = "", due: datetime | None = None, live: bool = True, last: int = 1000
     ) -> list[Run]:
-        return await self.engine.read(lambda db: shelf.runs(db, customer, journey, due, live=live, last=last))
+        return await self.engine.read(
+            lambda db: shelf.runs(db, customer, journey, due, live=live, last=last), near=True
+        )
 
     async def step(self, steps: Sequence[Step]) -> list[bool]:
         now = self.now()
@@ -231,7 +236,7 @@ class Sqlite(Store, Roll):
 
     async def definition(self, name: str, version: str) -> str | None:
         sql = "SELECT body FROM journey WHERE name=? AND version=?"
-        row = await self.engine.read(lambda db: db.execute(sql, (name, version)).fetchone())
+        row = await self.engine.read(lambda db: db.execute(sql, (name, version)).fetchone(), near=True)
         return None if row is None else str(row[0])
 
     # campaigns
