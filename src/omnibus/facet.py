@@ -40,7 +40,7 @@ class Facet:
     Args:
         name: how messages and premises call it (``cart`` in ``cart.open``).
         hears: event types, exact or ``order.*``.
-        private: fields that hold a person's words or addresses: encrypted at rest, never in segments.
+        private: fields that hold a person's words or addresses: never in segments. (Not encrypted at rest yet.)
     """
 
     __slots__ = ()

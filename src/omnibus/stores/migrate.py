@@ -6,12 +6,18 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from omnibus.errors import ConfigError
+
 #: the newest migration in ``migrations/versions``; a test holds it against the folder
 HEAD = "0002"
 
 
 def migrate(url: str) -> None:
-    """Apply the migrations that are missing; a database that is up to date is only looked at."""
+    """Apply the migrations that are missing; a database that is up to date is only looked at.
+
+    Raises:
+        ConfigError: it was made by a newer version; nothing is changed.
+    """
     engine = sa.create_engine(url)
     try:
         with engine.connect() as db:
@@ -19,6 +25,11 @@ def migrate(url: str) -> None:
                 found = db.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
                 if found == HEAD:
                     return
+                if found is not None and str(found) > HEAD:
+                    what = f"the store is of a newer version (schema {found}, this one knows {HEAD})"
+                    raise ConfigError(
+                        what, where="[omnibus] store", fix="update omnibus-bus, or restore a backup from before"
+                    )
         _upgrade(url)
     finally:
         engine.dispose()
