@@ -14,6 +14,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from omnibus.build import open_bus
 from omnibus.bus import Bus
+from omnibus.campaigns.campaigns import Everybody
+from omnibus.model.campaign import Campaign
 from omnibus.model.context import Context
 from omnibus.model.customer import Customer
 from omnibus.model.delivery import Delivery
@@ -66,6 +68,11 @@ class SyncBus:
         """Store the wish to tell a customer something, as ``Bus.send``."""
         done: tuple[Delivery, ...] = self.call(self.bus.send, message, to, key=key, at=at, **values)
         return done
+
+    def launch(self, message: str, to: Everybody = "all", *, name: str = "", **values: Any) -> Campaign:
+        """Send one message to many, as ``Bus.launch``."""
+        begun: Campaign = self.call(self.bus.launch, message, to, name=name, **values)
+        return begun
 
     def publish(self, message: str, *, via: Sequence[str] = (), key: str = "", **values: Any) -> tuple[Delivery, ...]:
         """Say something to the public, as ``Bus.publish``."""
