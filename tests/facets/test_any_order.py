@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -135,7 +136,7 @@ async def test_a_dropped_context_is_rebuilt_byte_by_byte(shop: Any) -> None:
     chance = random.Random(7)
     choices = [(chance.randrange(len(KINDS)), chance.randrange(60), chance.choice(["ada", "bob"])) for _ in range(120)]
     for each in facts([each for each in choices if not KINDS[each[0]][0].startswith("customer.")]):
-        await bus.track(names[each.subject], each.type, each.data, id=each.id, at=each.time)
+        await bus.parts.timeline.put([replace(each, subject=names[each.subject].id)])
     await bus.customers.merge(names["bob"].id, merged.id)
     everybody = [names["ada"].id, merged.id]
     store = bus.parts.store

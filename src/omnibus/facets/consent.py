@@ -82,7 +82,11 @@ class Consent(Facet):
         subjects = {*self.entries, event.subject} if one_voice else {event.subject}
         entries = dict(self.entries)
         for subject in sorted(subjects):
-            entries[subject] = {**entries.get(subject, {}), scope: entry}
+            mine = entries.get(subject, {})
+            known = mine.get(scope)
+            if granted and known is not None and not known.granted and known.at == event.time:
+                continue  # of a yes and a no in one moment, the no stands
+            entries[subject] = {**mine, scope: entry}
         suppressed = self.suppressed
         ref = data.get("identity")
         if granted and ref in suppressed:  # START after STOP lifts the opt-out of this identity

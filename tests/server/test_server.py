@@ -1,0 +1,115 @@
+"""The bus over HTTP: hooks, unsubscribing, health."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from omnibus import State
+from omnibus.errors import StoreFull
+from omnibus.server import make_app
+from omnibus.testing import fake_report
+
+BASE = "https://t.example"
+
+
+@pytest.fixture
+async def web(shop: Any) -> AsyncIterator[httpx.AsyncClient]:
+    shop.core += f'public_url = "{BASE}"\n'
+    shop.channel("mail")
+    shop.message("hello", via=["mail"], topic="cart")
+    shop.message("news", via=["mail"], topic="news")
+    bus = await shop.open()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(make_app(bus)), base_url=BASE) as client:
+        yield client
+
+
+async def sent(shop: Any) -> Any:
+    (one,) = await shop.bus.send("hello", await shop.ada())
+    await shop.bus.drain()
+    return one
+
+
+def link(shop: Any, one: Any) -> str:
+    return str(shop.bus.parts.links.opt_out(one).url)
+
+
+async def test_a_hook_is_stored_before_it_is_answered(shop: Any, web: httpx.AsyncClient) -> None:
+    one = await sent(shop)
+    (attempt,) = await shop.bus.parts.store.attempts(one.id)
+    told = {"id": "r1", "type": "message.opened", "attempt": attempt.id, "at": shop.clock.now()}
+    request = fake_report(f"{BASE}/hooks/mail/mailone", told)
+    answer = await web.post(request.url, content=request.body, headers=dict(request.headers))
+    assert answer.status_code == 204
+    assert await shop.state(one) is State.OPENED
+    assert (await web.post(request.url, content=request.body)).status_code == 401
+    assert (await web.post(f"{BASE}/hooks/mail/other", content=b"")).status_code == 404
+    assert (await web.post(request.url, content=b"{", headers={"x-fake-secret": "fake"})).status_code == 400
+
+
+async def test_the_attempt_names_where_to_report(shop: Any, web: httpx.AsyncClient) -> None:
+    await sent(shop)
+    (handed,) = shop.wire("mail").handed
+    assert handed.attempt.report_url == f"{BASE}/hooks/mail/mailone?attempt={handed.attempt.id}"
+
+
+async def test_a_huge_body_is_refused_as_it_comes(shop: Any, web: httpx.AsyncClient) -> None:
+    pieces: list[int] = []
+
+    async def endless() -> AsyncIterator[bytes]:
+        for number in range(1000):
+            pieces.append(number)
+            yield b"x" * 100_000
+
+    answer = await web.post(f"{BASE}/hooks/mail/mailone", content=endless())
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_looking_at_the_link_changes_nothing(shop: Any, web: httpx.AsyncClient, method: str) -> None:
+    one = await sent(shop)
+    answer = await web.request(method, link(shop, one))
+    assert answer.status_code == 200
+    assert "message.unsubscribed" not in await shop.types(one.customer)
+    if method == "GET":
+        assert re.search(r'<form method="post">', answer.text)
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("body", "topics"), [(b"List-Unsubscribe=One-Click", ["news"]), (b"topic=one", ["news"]), (b"topic=all", [])]
+)
+async def test_posting_acts_once(shop: Any, web: httpx.AsyncClient, body: bytes, topics: list[str]) -> None:
+    one = await sent(shop)
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    for _ in range(2):
+        assert (await web.post(link(shop, one), content=body, headers=form)).status_code == 200
+    assert (await shop.types(one.customer)).count("message.unsubscribed") == 1
+    after = [(await shop.bus.send(name, one.customer))[0] for name in ("hello", "news")]
+    await shop.bus.drain()
+    assert [each.topic for each in after if (await shop.state(each)) is State.SENT] == topics
+
+
+async def test_a_changed_link_is_none(shop: Any, web: httpx.AsyncClient) -> None:
+    one = await sent(shop)
+    good = link(shop, one)
+    swapped = good[:-3] + ("AAA" if good[-3:] != "AAA" else "BBB")
+    for wrong in (swapped, f"{BASE}/u/x", f"{BASE}/u/%C3%A9", good[:-10]):
+        assert (await web.post(wrong, content=b"topic=all")).status_code == 404
+    sealed = shop.bus.parts.tokens.seal({"handover": one.customer}, 60)
+    assert (await web.post(f"{BASE}/u/{sealed}")).status_code == 404, "a token for something else"
+    assert "message.unsubscribed" not in await shop.types(one.customer)
+
+
+async def test_health(shop: Any, web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await web.get("/health")).text == "ok"
+
+    async def down() -> Any:
+        raise StoreFull("down")
+
+    monkeypatch.setattr(shop.bus.parts.store, "next_due", down)
+    assert (await web.get("/health")).status_code == 503
