@@ -24,7 +24,10 @@ AFTERWARDS = "launched; `omnibus work` sends it, `omnibus campaign status {} --w
 
 @click.group()
 def campaign() -> None:
-    """Send one message to many: start, watch, pause, resume, stop."""
+    """Send one message to many: start, watch, pause, resume, stop.
+
+    Example: omnibus campaign list
+    """
 
 
 @campaign.command()

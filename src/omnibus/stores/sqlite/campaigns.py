@@ -13,8 +13,8 @@ from omnibus.model.customer import PUBLIC
 from omnibus.model.delivery import Delivery
 from omnibus.stores.rows import DELIVERY, Row, delivery_row, dump, micros, moment, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
-from omnibus.stores.sqlite.customers import canonical, raise_lane, refresh_lane
-from omnibus.stores.sqlite.statements import URGENT
+from omnibus.stores.sqlite.customers import canonical, refresh_lane
+from omnibus.stores.sqlite.statements import RAISED, URGENT
 
 CAMPAIGN = (
     "name, id, message, source, launched, standing, digest, data, changed, cursor, whole, recipients, expanded,"
@@ -22,8 +22,8 @@ CAMPAIGN = (
 )
 _INSERT = f"INSERT INTO delivery ({DELIVERY.removesuffix(', lease')}, watched) VALUES ({', '.join('?' * 26)})"
 _TALLY = "INSERT INTO tally (name, count) VALUES ('accepted', ?1) ON CONFLICT (name) DO UPDATE SET count=count+?1"
-SKEW = timedelta(minutes=10)
-MOST = 100_000  # deliveries that are counted as pressing
+SKEW = timedelta(minutes=10)  # by which the clocks of two machines may differ
+MOST = 1_000  # deliveries that are counted as pressing
 _REACHABLE = "created<=? AND substr(id, 1, 7)<>'public:'"
 _OURS = "origin=? AND origin<>'' AND due IS NOT NULL"  # literally what the index `delivery_origin` asks for
 #: waits, and no request of it may have left: nothing that is under way is ever taken back
@@ -168,8 +168,8 @@ def _accept(db: apsw.Connection, chunk: Chunk, customers: Sequence[str]) -> None
     rows = [(next(ids), who, who, *row) for who in customers for _, row in shared]
     db.executemany(_INSERT, rows)
     for each in chunk.templates:
-        for who in customers:
-            raise_lane(db, who, to_micros(each.due), urgent=each.purpose == URGENT)
+        due = to_micros(each.due)
+        db.executemany(RAISED, [(who, due, due if each.purpose == URGENT else None) for who in customers])
     db.execute(_TALLY, (len(rows),))
 
 
@@ -219,8 +219,7 @@ def undone(db: apsw.Connection, origin: str, limit: int) -> list[Delivery]:
 
 
 def _first(campaign: Campaign) -> str:
-    """Give an id that no delivery of it lies below (they rise with time; ten minutes for clocks that differ), so that a
-    campaign is added up without reading all that was before it."""
+    """Give an id below all of its deliveries' (they rise with time), so that nothing older is read to add it up."""
     millis = f"{to_micros(campaign.launched - SKEW) // 1000:012x}"
     return f"{millis[:8]}-{millis[8:]}"
 

@@ -251,7 +251,7 @@ class Sqlite(Store, Roll):
         return await self.engine.write(lambda db: campaigns.begin(db, campaign))
 
     async def campaigns(self, name: str = "", *, soon: datetime | None = None) -> list[Campaign]:
-        return await self.engine.read(lambda db: campaigns.campaigns(db, name, soon))
+        return await self.engine.read(lambda db: campaigns.campaigns(db, name, soon), near=soon is not None)
 
     async def expand(self, chunk: Chunk) -> Campaign | None:
         return await self.engine.write(lambda db: campaigns.expand(db, chunk))
