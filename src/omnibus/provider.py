@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, ClassVar, Protocol, final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,12 +13,14 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pydantic import BaseModel, ConfigDict
 
 from omnibus.channel import Channel
-from omnibus.errors import DeliveryError, Forged, OmnibusError, Refused, Unknown
+from omnibus.errors import DeliveryError, Forged, OmnibusError, Refused, TryLater, Unknown
 from omnibus.model.attempt import Absent, Attempt, Receipt, Report
 from omnibus.model.capabilities import Idempotency
 from omnibus.model.content import Content
 from omnibus.model.event import Event
 from omnibus.model.request import Request, Response
+
+WAIT = 0.3  # share of the deadline that a hand-over may wait for its turn
 
 
 class ProviderSettings(BaseModel):
@@ -48,6 +51,7 @@ class Provider(ABC):
         scheme: begins its DSN.
         idempotency: what it promises about the same attempt handed over twice (``key``, ``lookup``, ``echo``, ``none``).
         key_window: seconds for which a key is remembered; 0 for ever.
+        max_in_flight: hand-overs that it takes at a time, in one process; see ``at_once``.
     """
 
     channel: ClassVar[type[Channel] | tuple[type[Channel], ...]]
@@ -56,6 +60,7 @@ class Provider(ABC):
     idempotency: ClassVar[Idempotency] = "none"
     key_window: ClassVar[float] = 86_400
     max_in_flight: ClassVar[int] = 50
+    _room: asyncio.Semaphore | None = None
 
     def __init__(self, settings: Any, *, now: Callable[[], datetime], hook_url: str = "") -> None:
         """Keep what is handed in; open no connection before the first call.
@@ -78,6 +83,11 @@ class Provider(ABC):
         """Name the sending account, for rate limits and public customers; no secret, no address."""
         return "default"
 
+    @property
+    def at_once(self) -> int:
+        """Say how many hand-overs go on at a time; override where a setting says so."""
+        return self.max_in_flight
+
     @final
     async def send(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         """Deliver within the attempt's total deadline; whatever else escapes may have arrived.
@@ -86,7 +96,7 @@ class Provider(ABC):
             DeliveryError: one of the four.
         """
         try:
-            async with asyncio.timeout(attempt.deadline):
+            async with asyncio.timeout(attempt.deadline), self._turn(attempt.deadline * WAIT):
                 return await self.deliver(content, address, attempt, keep)
         except DeliveryError:
             raise
@@ -96,6 +106,20 @@ class Provider(ABC):
             raise Refused(type(error).__name__) from error
         except Exception as error:
             raise Unknown(f"fault:{type(error).__name__}") from error
+
+    @asynccontextmanager
+    async def _turn(self, patience: float) -> AsyncIterator[None]:
+        """Take one of the places; who gets none in time has not begun."""
+        self._room = room = self._room or asyncio.Semaphore(self.at_once)
+        try:
+            async with asyncio.timeout(patience):
+                await room.acquire()
+        except TimeoutError:
+            raise TryLater("no_turn") from None
+        try:
+            yield
+        finally:
+            room.release()
 
     @abstractmethod
     async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:

@@ -7,7 +7,7 @@ import pytest
 
 from omnibus import Forged, InputError, Receipt, Refused, Request, TryLater, Unknown, Unreachable
 from omnibus.provider import read_dsn
-from omnibus.testing import sample_attempt, sample_context, sample_draft
+from omnibus.testing import FakeClock, sample_attempt, sample_context, sample_draft
 from omnibus_email import Email, Smtp, Smtps
 from omnibus_email.sandbox import HOOK_SECRET, PASSWORD, SmtpSandbox
 from omnibus_email.smtp import SmtpSettings, xtext
@@ -451,3 +451,8 @@ async def test_verp_puts_the_attempt_into_the_return_path(world, table, clock, k
     await smtp.send(content(), "ada@example.com", attempt, keep)
     await smtp.aclose()
     assert world.of("email")[0].data["envelope_from"] == f"bounce+{attempt.id}@acme.example"
+
+
+def test_as_many_go_on_at_a_time_as_connections_may_be_open() -> None:
+    settings = {"host": "mail.example.com", "from": "hello@acme.example", "connections": 3}
+    assert Smtp(Smtp.Settings.model_validate(settings), now=FakeClock().now).at_once == 3

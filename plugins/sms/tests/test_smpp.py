@@ -441,3 +441,15 @@ def test_its_dsn():
     provider = Smpp(Smpp.Settings(**fields), now=FakeClock().now)
     assert str(provider) == "smpp://acme@smsc.example:2776"
     assert provider.settings.tls
+
+
+def test_as_many_go_on_at_a_time_as_the_window_takes():
+    settings = {"system_id": "id", "password": "pw", "host": "smsc.example", "from": "Acme", "window": 3}
+    assert Smpp(Smpp.Settings.model_validate(settings), now=FakeClock().now).at_once == 3
+
+
+def test_the_words_that_a_receipt_quotes_do_not_speak_for_it():
+    text = (
+        "id:7 sub:001 dlvrd:001 submit date:2611211200 done date:2611211201 stat:DELIVRD err:000 Text:id:9 stat:UNDELIV"
+    )
+    assert receipt_of(text, {}) == {"receipt": "7", "stat": "DELIVRD", "err": "000"}

@@ -113,6 +113,11 @@ class Smtp(Provider):
         """Name the server."""
         return str(self.settings.host)
 
+    @property
+    def at_once(self) -> int:
+        """Hand over on as many connections as may be open."""
+        return int(self.settings.connections)
+
     @cached_property
     def _peer(self) -> Peer:
         mine = self.settings

@@ -69,6 +69,11 @@ class Smpp(Provider):
         """Name system id and SMSC."""
         return f"{self.settings.system_id}@{self.settings.host}:{self.settings.port}"
 
+    @property
+    def at_once(self) -> int:
+        """Hand over as many as the window takes."""
+        return int(self.settings.window)
+
     @cached_property
     def _http(self) -> Client:
         return Client(deadline=10)

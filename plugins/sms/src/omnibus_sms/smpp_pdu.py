@@ -23,6 +23,7 @@ UDH, RECEIPT, FINAL = 0x40, 0x04, 1  # esm_class: header present, receipt; regis
 #: optional parameters, SMPP v3.4 §5.3.2
 RECEIPTED_ID, MESSAGE_STATE, PAYLOAD = 0x001E, 0x0427, 0x0424
 SAR_REFERENCE, SAR_TOTAL, SAR_NUMBER = 0x020C, 0x020E, 0x020F
+_QUOTED = re.compile("text:", re.IGNORECASE)  # what follows are the message's own words
 _FIELD = re.compile(r"([a-z]+(?: date)?):\s*(\S*)", re.IGNORECASE)
 
 
@@ -145,7 +146,7 @@ def words(octets: bytes, coding: int, alphabet: Alphabet) -> str:
 
 def receipt_of(text: str, tlvs: Mapping[int, bytes]) -> dict[str, str]:
     """Read a delivery receipt; TLVs win over its text, whose case and order vary."""
-    fields = {name.lower(): value for name, value in _FIELD.findall(text.partition("text:")[0])}
+    fields = {name.lower(): value for name, value in _FIELD.findall(_QUOTED.split(text)[0])}
     id_ = tlvs.get(RECEIPTED_ID, b"").rstrip(b"\0").decode("latin-1") or fields.get("id", "")
     state = STATES.get(int.from_bytes(tlvs.get(MESSAGE_STATE, b""), "big"), "")
     return {"receipt": id_, "stat": state or fields.get("stat", "").upper()[:7], "err": fields.get("err", "")}
