@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from omnibus.errors import ConfigError
 from omnibus.model.customer import Customer, Identity
 from omnibus.model.delivery import Delivery, State
 from omnibus.model.event import Event
@@ -306,6 +307,15 @@ class Store(ABC):
     @abstractmethod
     async def accept(self, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
         """Accept deliveries; a known key gives its first deliveries again, None for a key used with another digest."""
+
+    async def accept_in(self, connection: Any, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
+        """Accept deliveries in the app's own transaction: they exist when it commits.
+
+        Raises:
+            ConfigError: the app cannot share a transaction with this store.
+        """
+        fix = "leave `connection` out, or move to PostgreSQL"
+        raise ConfigError("this store cannot join a transaction of the app", where="[omnibus] store", fix=fix)
 
     @abstractmethod
     async def claim(self, now: datetime, *, limit: int, lease: str, term: float) -> list[Delivery]:

@@ -13,6 +13,7 @@ import click
 
 from omnibus.cli.logs import configure
 from omnibus.cli.setup import Setup
+from omnibus.cli.spreading import refuse_on_sqlite, spread
 from omnibus.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,12 +22,20 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--drain", is_flag=True, help="End when nothing is due now.")
+@click.option(
+    "--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Workers, each its own process."
+)
 @click.pass_obj
-def work(setup: Setup, *, drain: bool) -> None:
+def work(setup: Setup, *, drain: bool, processes: int) -> None:
     """Work on what is due until stopped: hand over, move journeys, rescue what a dead worker held.
 
-    Ctrl-C ends it when what is in flight is finished. Example: omnibus work
+    Ctrl-C ends it when what is in flight is finished. Several processes need PostgreSQL; when one dies all end, and
+    the exit code is 3. Example: omnibus work --processes 4
     """
+    if processes > 1:
+        refuse_on_sqlite(setup.settings().omnibus.store)
+        asyncio.run(spread(setup.config, processes, *(["--drain"] if drain else [])))
+        return
     configure()
 
     async def draining(bus: Bus) -> None:

@@ -58,7 +58,9 @@ async def test_trap_1_what_is_due_later_blocks_nothing_today(ada: Postgres) -> N
     assert [each.id for each in await take(ada, now=NOW + timedelta(days=20))] == ["later"]
 
 
-async def test_trap_2_an_earlier_one_that_commits_during_a_claim_waits(ada: Postgres, connect: Callable[[], Any]) -> None:
+async def test_trap_2_an_earlier_one_that_commits_during_a_claim_waits(
+    ada: Postgres, connect: Callable[[], Any]
+) -> None:
     """A's claim is open; B accepts an earlier one and claims: one customer never has two in `sending`."""
     await ada.accept([wish(delivery("second", due=NOW))])
     first = await connect()
@@ -73,7 +75,9 @@ async def test_trap_2_an_earlier_one_that_commits_during_a_claim_waits(ada: Post
     assert [each.id for each in await take(ada, "w2")] == ["first"]
 
 
-async def test_trap_3_a_claim_looks_at_heads_not_at_what_waits_behind_them(ada: Postgres, connect: Callable[[], Any]) -> None:
+async def test_trap_3_a_claim_looks_at_heads_not_at_what_waits_behind_them(
+    ada: Postgres, connect: Callable[[], Any]
+) -> None:
     """15,500 due deliveries of few customers cost a claim no more than two: it reads by the index, a row a lane."""
     db = await connect()
     await db.execute(
@@ -84,7 +88,12 @@ async def test_trap_3_a_claim_looks_at_heads_not_at_what_waits_behind_them(ada: 
     await db.execute("INSERT INTO lane (customer, due) VALUES ('ada', 1)")
     await db.execute("ANALYZE delivery")
     given = {"now": 10**16, "limit": 10, "lease": "w", "term": 1, "lanes": ["ada", "ben"]}
-    plan = [row[0] for row in await (await db.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {sql.TAKE_HEADS}", given)).fetchall()]
+    plan = [
+        row[0]
+        for row in await (
+            await db.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {sql.TAKE_HEADS}", given)
+        ).fetchall()
+    ]
     assert not any("Seq Scan on delivery" in line for line in plan), plan
     removed = [line for line in plan if "Rows Removed" in line and int(line.rpartition(":")[2]) > 10]
     assert not removed, plan
@@ -93,7 +102,9 @@ async def test_trap_3_a_claim_looks_at_heads_not_at_what_waits_behind_them(ada: 
     assert not any("Seq Scan on delivery" in line for line in plan), plan
 
 
-async def test_trap_4_a_settlement_sees_what_was_accepted_while_it_waited(ada: Postgres, connect: Callable[[], Any]) -> None:
+async def test_trap_4_a_settlement_sees_what_was_accepted_while_it_waited(
+    ada: Postgres, connect: Callable[[], Any]
+) -> None:
     """B holds the lane by an accept; A settles, waits for the lane, and must see B's delivery in its next statement."""
     await ada.accept([wish(delivery("first"))])
     (found,) = await take(ada)
@@ -145,14 +156,18 @@ async def test_rescue_takes_nothing_from_the_living(ada: Postgres) -> None:
     assert (await ada.delivery("one")).state is State.SENDING
 
 
-def try_of(found: Delivery, number: int = 1, *, version: int = 0, points: int = 1, limits: Any = (), attempt: str = "") -> Try:
+def try_of(
+    found: Delivery, number: int = 1, *, version: int = 0, points: int = 1, limits: Any = (), attempt: str = ""
+) -> Try:
     return Try(
         attempt or f"a-{found.id}", found.id, found.lease, number, "mail", "one", "ref", points, NOW,
         Change(found.customer, version), limits,
     )  # fmt: skip
 
 
-async def test_rescue_after_an_attempt_is_a_doubt_and_before_it_is_none(ada: Postgres, connect: Callable[[], Any]) -> None:
+async def test_rescue_after_an_attempt_is_a_doubt_and_before_it_is_none(
+    ada: Postgres, connect: Callable[[], Any]
+) -> None:
     await ada.accept([wish(delivery("asked")), wish(delivery("unasked", "ben"))])
     found = {each.id: each for each in await take(ada)}
     assert await ada.attempt([try_of(found["asked"])]) == [Grant.GRANTED]
@@ -264,7 +279,14 @@ def _leads_by_customer(text: str) -> bool:
     import re
 
     if text.startswith("INSERT"):
-        return bool(re.match(r"INSERT INTO \w+( AS \w+)? \([^)]*\b(customer|subject|ref|hash)\b", text)) or "INTO customer" in text
+        return (
+            bool(re.match(r"INSERT INTO \w+( AS \w+)? \([^)]*\b(customer|subject|ref|hash)\b", text))
+            or "INTO customer" in text
+        )
     if "WHERE lease = " in text and "FROM mine" not in text:
         return False
-    return bool(re.search(r"\b(customer|subject)\b( =| = ANY| IN| ON)|(customer|lane) WHERE|FROM customer|ON [cdr]\.customer", text))
+    return bool(
+        re.search(
+            r"\b(customer|subject)\b( =| = ANY| IN| ON)|(customer|lane) WHERE|FROM customer|ON [cdr]\.customer", text
+        )
+    )

@@ -98,8 +98,8 @@ async def staged(
     cast = [each for each in plugins.sandboxes() if (each.channel, each.name) in CAST]
     try:
         tables = await world.start(*cast)
-        store = f"sqlite:{folder / 'omnibus.db'}"
-        settings = load(folder / "shop", environ={}, public_url=url, store=store, **overrides)
+        told = {"public_url": url, "store": f"sqlite:{folder / 'omnibus.db'}", **overrides}
+        settings = load(folder / "shop", environ={}, **told)
         # the sandboxes' tables replace those of the example: its providers are elsewhere
         settings = settings.model_copy(update={"channels": {name: dict(table) for name, table in tables.items()}})
         bus = build(settings, now=clock.now, slots=slots)

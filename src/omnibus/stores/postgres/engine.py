@@ -14,9 +14,11 @@ from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg import errors
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from omnibus.errors import StoreFull
+from omnibus.errors import ConfigError, StoreFull
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
@@ -175,3 +177,31 @@ async def _closing(db: Connection, work: Awaitable[T]) -> T:
     except errors.ReadOnlySqlTransaction:
         await db.close()
         raise
+
+
+async def joined(connection: Any, job: Job[T]) -> T:
+    """Run *job* in a transaction that the app has open; it commits or rolls back with it.
+
+    Raises:
+        ConfigError: not an async psycopg connection, or no transaction is open on it.
+        StoreFull: the database is away, or other transactions stay in the way.
+    """
+    if not isinstance(connection, psycopg.AsyncConnection):
+        fix = "give a psycopg.AsyncConnection to the store's database"
+        raise ConfigError("no connection that can be joined", where="connection", fix=fix)
+    if connection.autocommit and connection.info.transaction_status is TransactionStatus.IDLE:
+        fix = "open one: `async with connection.transaction(): …`"
+        raise ConfigError("no transaction is open", where="connection", fix=fix)
+    rows, connection.row_factory = connection.row_factory, tuple_row
+    try:
+        for _ in range(CLASHES):
+            try:
+                async with connection.transaction():  # a savepoint of its own
+                    return await job(connection)
+            except Surprise:
+                continue
+        raise StoreFull("the store is too busy")
+    except psycopg.OperationalError as error:
+        raise StoreFull(f"the store cannot be used now ({type(error).__name__})") from error
+    finally:
+        connection.row_factory = rows

@@ -18,7 +18,7 @@ from omnibus.model.run import Run
 from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
 from omnibus.stores.migrate import migrate
 from omnibus.stores.postgres import accepting, customers, merging, outbox, shelf
-from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale
+from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale, joined
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
 
@@ -108,6 +108,10 @@ class Postgres(Store):
 
     async def accept(self, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
         return await self.engine.write(lambda db: accepting.accept(db, wishes)) if wishes else []
+
+    async def accept_in(self, connection: Any, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
+        """Accept in the app's own transaction on *connection*, a ``psycopg.AsyncConnection`` to this database."""
+        return await joined(connection, lambda db: accepting.accept(db, wishes)) if wishes else []
 
     async def claim(self, now: datetime, *, limit: int, lease: str, term: float) -> list[Delivery]:
         return await self.engine.write(lambda db: outbox.claim(db, now, limit, lease, term))
