@@ -21,6 +21,7 @@ class Scene:
     Args:
         ours, yardstick: each makes a fresh run; a run returns how many units it did.
         must: the ratio asked for by docs/performance.md; None where none is set.
+        told: what a run has to say besides its rate, e.g. percentiles; the last round's stands.
         durability: what both rows promise when they answer.
     """
 
@@ -31,6 +32,7 @@ class Scene:
     against: str
     durability: str = "FULL"
     must: float | None = None
+    told: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -59,7 +61,8 @@ class Result:
             "rates": [round(each, 1) for each in self.ours], "cpu_us": round(median(self.cpu), 1),
             "against": self.scene.against, "against_rate": round(median(self.yardstick), 1), "ratio": round(self.ratio, 3),
             "must": self.scene.must, "met": None if self.scene.must is None else self.ratio >= self.scene.must,
-            "noisy": self.noisy, "durability": self.scene.durability,
+            "noisy": self.noisy, "durability": self.scene.durability, "against_rates": [round(x, 1) for x in self.yardstick],
+            "ratios": [round(a / b, 4) for a, b in zip(self.ours, self.yardstick, strict=True)], "told": self.scene.told,
         }  # fmt: skip
 
 

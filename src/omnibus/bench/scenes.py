@@ -23,7 +23,8 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CALLERS = 50
 
 BRAND = 'name = "Acme"\nurl = "https://acme.example"\n'
-CONFIG = '[omnibus]\n[policy]\nbudget = { window = "7d", points = 6 }\n[channels.fake]\nprovider = "fake"\n'
+CONFIG = '[omnibus]\n[policy]\nbudget = { window = "7d", points = 6 }\n[channels.fake]\nprovider = '
+FAKE = '"fake"\nwebhook_secret = "fake"'
 MESSAGE = """---
 purpose: marketing
 topic: news
@@ -56,7 +57,8 @@ class _Plugin:
 class Bench:
     """Make fresh buses and yardsticks in a folder that goes when it ends."""
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: Size, *, slow: bool = False) -> None:
+        self.slots = 1 if slow else 50  # planted: claims, commits and settlements of one
         self.size, self.folder = size, Path(tempfile.mkdtemp(prefix="omnibus-bench-"))
         self._open: list[Bus] = []
         self._count = 0
@@ -71,17 +73,24 @@ class Bench:
             await bus.aclose()
         self._open.clear()
 
-    async def bus(self, *, people: int = 0) -> Bus:
+    def names(self, people: int) -> list[str]:
+        """List customer ids."""
+        return [f"c{number:07d}" for number in range(people)]
+
+    async def bus(self, *, people: int = 0, plugin: Any = None, provider: str = FAKE) -> Bus:
         """Open a bus with its own store and that many customers, each with a consent and a cart."""
         await self._close()
         self._count += 1
         folder = self.folder / str(self._count)
         (folder / "messages").mkdir(parents=True)
-        for name, text in (("brand.toml", BRAND), ("omnibus.toml", CONFIG), ("messages/news.md", MESSAGE)):
+        for name, text in (
+            ("brand.toml", BRAND),
+            ("omnibus.toml", f"{CONFIG}{provider}\n"),
+            ("messages/news.md", MESSAGE),
+        ):
             (folder / name).write_text(text)
         make_key(folder / "omnibus.key")
-        plugin = _Plugin()
-        bus = build(load(folder, environ={}), now=lambda: NOW, plugins=[plugin])
+        bus = build(load(folder, environ={}), now=lambda: NOW, plugins=[plugin or _Plugin()], slots=self.slots)
         await bus.open()
         self._open.append(bus)
         await self._people(bus, people)
