@@ -134,7 +134,7 @@ class Bus:
 
     async def send(
         self, message: str | Message, to: Customer | str, *, key: str = "", at: datetime | None = None,
-        origin: str = "", **values: Any,
+        origin: str = "", connection: Any = None, **values: Any,
     ) -> tuple[Delivery, ...]:  # fmt: skip
         """Store the wish to tell a customer something; who, whether, when, where and what are decided when it leaves.
 
@@ -143,6 +143,7 @@ class Bus:
             to: a customer, their id, or an identity written ``email:ada@example.com``.
             key: the same key has the same effect once; with something else under it, Conflict.
             at: not before this moment (aware).
+            connection: the app's own ``psycopg.AsyncConnection`` with a transaction open: it is sent if that commits.
             values: what the message's templates and premises may use.
 
         Returns:
@@ -153,9 +154,8 @@ class Bus:
             Conflict: the key was used for something else.
         """
         customer = to if isinstance(to, Customer) else await self.customers.get(to)
-        return (
-            await self._accept([self._wish(message, customer.id, values, f"send:{key}" if key else "", at, origin)])
-        )[0]
+        wish = self._wish(message, customer.id, values, f"send:{key}" if key else "", at, origin)
+        return (await self._accept([wish], connection))[0]
 
     async def send_many(
         self, message: str | Message, to: Iterable[Customer | str], *, key: str = "", **values: Any
@@ -239,10 +239,11 @@ class Bus:
             origin=origin, at=at, inline=isinstance(message, Message),
         )  # fmt: skip
 
-    async def _accept(self, wishes: list[Wish]) -> list[tuple[Delivery, ...]]:
+    async def _accept(self, wishes: list[Wish], connection: Any = None) -> list[tuple[Delivery, ...]]:
         if not wishes:
             return []
-        answers = await self.parts.store.accept(wishes)
+        store = self.parts.store
+        answers = await (store.accept(wishes) if connection is None else store.accept_in(connection, wishes))
         self.parts.bell.ring()
         done = []
         for wish, answer in zip(wishes, answers, strict=True):

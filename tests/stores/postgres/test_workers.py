@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from omnibus.errors import ConfigError
 from omnibus.settings import load, make_key
 
 pytestmark = pytest.mark.reliability
@@ -178,6 +179,11 @@ async def test_the_apps_transaction_decides(shop: Any, url: str) -> None:
         await app.rollback()
         assert await bus.parts.store.delivery(gone.id) is None
         assert await (await app.execute("SELECT count(*) AS n FROM orders")).fetchone() == {"n": 1}
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as app:
+        with pytest.raises(ConfigError, match="no transaction is open"):
+            await bus.send("hello", ada, connection=app)
+    with pytest.raises(ConfigError, match=r"psycopg\.AsyncConnection"):
+        await bus.send("hello", ada, connection=object())
     await bus.drain()
     assert [each.attempt.delivery for each in shop.wire("mail").handed] == [sent.id]
     await shop.balanced()
