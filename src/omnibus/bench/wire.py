@@ -175,7 +175,7 @@ def _ours(url: str, flight: int) -> tuple[Post, Callable[[], Awaitable[None]]]:
 
 def _httpx(url: str, flight: int, transport: httpx.AsyncBaseTransport | None = None) -> Any:
     limits = httpx.Limits(max_connections=flight, max_keepalive_connections=flight)
-    client = httpx.AsyncClient(transport=transport or Transport(flight), limits=limits, trust_env=False)
+    client = httpx.AsyncClient(transport=transport or Transport(flight), limits=limits, trust_env=False, timeout=120)
 
     async def post(id_: str, text: str) -> None:
         await client.post(url, json={"id": id_, "text": text})

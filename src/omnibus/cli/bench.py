@@ -64,7 +64,7 @@ async def _run(rounds: int, only: tuple[str, ...], size: Size, *, full: bool, sl
             workshop, past=500 if small else 100_000 if full else 20_000, few=100_000 if full else 2_000,
             many=1_000_000 if full else 20_000,
         )  # fmt: skip
-        scenes = [*SCENES(workshop), *Wire(workshop, sink, 200 if small else 2_000).scenes(), *roads.scenes()]
+        scenes = [*SCENES(workshop), *Wire(workshop, sink, 200 if small else 800).scenes(), *roads.scenes()]
         known = [*(scene.name for scene in scenes), "memory"]
         unknown = set(only) - set(known)
         if unknown:

@@ -54,7 +54,8 @@ def wish(
                 premises=message.while_, offer=message.offer, inline=write_inline(message) if inline else "",
             )
         )  # fmt: skip
-    return Wish(key, digest(message, customer, values, inline=inline), tuple(deliveries))
+    said = digest(message, customer, values, inline=inline) if key else ""  # compared under a key only
+    return Wish(key, said, tuple(deliveries))
 
 
 def _split(message: Message, allowed: Via, lines: Lines) -> list[tuple[str, ...]]:
