@@ -178,7 +178,10 @@ class TestMailgun(Mails):
     provider_class = Mailgun
     settings: ClassVar = {**COMMON, "api_key": "t0p-s3cret-key", "webhook_secret": "first-signing-secret-0001"}
     folder = CASES / "mailgun"
-    without: ClassVar = {"signature": "it covers time and token, not the event"}
+    without: ClassVar = {
+        "signature": "it covers time and token, not the event",
+        "timestamp": "Mailgun repeats for eight hours what was not taken; a token counts once",
+    }
 
     def success(self, request):
         return Reply.of_json({"id": "<om.d1@acme.example>", "message": "Queued. Thank you."})
@@ -453,6 +456,19 @@ def route(provider, fields, key=b"s1"):
     return Request("POST", "https://talk.example.com/hooks/email/mailgun", headers, urlencode(told).encode())
 
 
+@pytest.mark.parametrize(("age", "taken"), [(-360, False), (0, True), (7 * 3600, True), (9 * 3600, False)])
+def test_what_mailgun_repeats_after_an_outage_gets_in(age, taken) -> None:
+    clock = FakeClock()
+    settings = Mailgun.Settings.model_validate({**COMMON, "api_key": "k", "webhook_secret": "s1"})
+    request = route(Mailgun(settings, now=clock.now), {})
+    provider = Mailgun(settings, now=lambda: clock.now() + timedelta(seconds=age))
+    if taken:
+        assert provider.receive(request) == []
+        return
+    with pytest.raises(Forged):
+        provider.receive(request)
+
+
 def test_a_mailgun_route_brings_what_people_write() -> None:
     settings = {**COMMON, "api_key": "k", "webhook_secret": "s1"}
     provider = Mailgun(Mailgun.Settings.model_validate(settings), now=FakeClock().now)
@@ -471,6 +487,8 @@ def test_a_mailgun_route_brings_what_people_write() -> None:
         route(provider, {**mail, "In-Reply-To": "<om.d1@acme.example>", "stripped-text": "Brown?"})
     )
     assert (report.type, report.provider_id, report.data["text"]) == ("message.replied", "om.d1@acme.example", "Brown?")
+    forwarded = {**mail, "sender": "SRS0=x=mail.example=ada@relay.example", "from": "Ada <Ada@example.com>"}
+    assert [each.identity for each in provider.receive(route(provider, forwarded))] == [("email", "ada@example.com")]
     assert provider.receive(route(provider, {**mail, "Auto-Submitted": "auto-replied"})) == []
     assert provider.receive(route(provider, {})) == []
     for forged in (

@@ -131,15 +131,15 @@ class Api(Provider):
         """
         return live(self.settings.webhook_secret, self.settings.previous_webhook_secret)
 
-    def fresh(self, stamp: str) -> None:
-        """Refuse a signed time (unix seconds) that is more than five minutes off.
+    def fresh(self, stamp: str, back: float = MAX_AGE) -> None:
+        """Refuse a signed time (unix seconds) that is more than *back* seconds old, or five minutes ahead.
 
         Raises:
             Forged: it is, or it is no time.
         """
         if not stamp.isascii() or not stamp.isdigit() or len(stamp) > 12:
             raise Forged("no time")
-        if abs(self.now().timestamp() - int(stamp)) > MAX_AGE:
+        if not -MAX_AGE <= self.now().timestamp() - int(stamp) <= back:
             raise Forged("too old, or of the future")
 
 

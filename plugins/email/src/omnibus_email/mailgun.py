@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from email.utils import getaddresses
 from typing import Any, ClassVar
 
 from pydantic import SecretStr
@@ -31,6 +32,11 @@ EVENTS = {
 }
 #: ``reason`` of a permanent failure that tells that the address is dead
 DEAD = frozenset({"bounce", "suppress-bounce"})
+
+
+#: seconds for which Mailgun repeats what was not taken: after an outage of ours its old reports must get in
+#: (https://documentation.mailgun.com/docs/mailgun/user-manual/receive-forward-store/receive-http), a token only once
+REPEATS = 8 * 3_600.0 + api.MAX_AGE
 
 
 class MailgunSettings(api.ApiSettings):
@@ -92,7 +98,7 @@ class Mailgun(api.Api):
         stamp, token = (api.text(told, each) for each in ("timestamp", "token"))
         shown = api.text(told, "signature").encode()
         keys = self.secrets()
-        self.fresh(stamp)
+        self.fresh(stamp, REPEATS)
         same = [hmac.compare_digest(shown, signature(stamp, token, each).encode()) for each in keys]
         if not token or not any(same):
             raise Forged("wrong signature")
@@ -129,7 +135,9 @@ def is_form(request: Request) -> bool:
 
 def inbound(told: Mapping[str, str], domain: str, now: datetime) -> list[Report]:
     """Read a mail that somebody wrote, as Mailgun has parsed it; an answer names our mail in its references."""
-    sender, name = told.get("sender", "").lower(), told.get("Message-Id", "").strip("<> ")
+    written = [address for _, address in getaddresses([told.get("from", "")]) if "@" in address]
+    # `sender` is the envelope's: mangled where the mail was forwarded, a machine's where a mailer sends for a person
+    sender, name = [*written, told.get("sender", "")][0].lower(), told.get("Message-Id", "").strip("<> ")
     if "@" not in sender or not name or told.get("Auto-Submitted", "no").lower() != "no":
         return []
     about = incoming.ours(f"{told.get('In-Reply-To', '')} {told.get('References', '')}", domain)
