@@ -243,6 +243,10 @@ def _line(name: str, settings: Settings, plugins: Plugins, now: Now) -> dict[tup
         )
     table = settings.channel(name)
     told = _providers(table)
+    if not told or not all(isinstance(each, str) and each for each in told):
+        known = sorted(scheme for channel, scheme in registry.providers if channel == name)
+        fix = f'write provider = "{known[0]}"' if known else ""
+        raise ConfigError("`provider` must be a text or a list of texts", where=where, fix=fix)
     rest = {key: value for key, value in table.items() if key != "provider"}
     classes = [_provider_class(name, dsn, registry, where) for dsn in told]
     shapes: list[type[BaseModel]] = [*(kind.Settings for kind in kinds), *(kind.Settings for kind in classes)]
@@ -272,11 +276,11 @@ def _carries(provider: Provider, kind: type[Channel]) -> bool:
 
 def _providers(table: Mapping[str, Any]) -> list[str]:
     told = table.get("provider", ())
-    return [told] if isinstance(told, str) else list(told)
+    return list(told) if isinstance(told, list | tuple) else [told]
 
 
 def _scheme(dsn: str) -> str:
-    return dsn.partition("://")[0]
+    return str(dsn).partition("://")[0]  # what is no text is refused when its channel is made
 
 
 def _provider_class(name: str, dsn: str, registry: Registry, where: str) -> type[Provider]:
@@ -292,7 +296,13 @@ def _provider_class(name: str, dsn: str, registry: Registry, where: str) -> type
 def _provider(
     kind: type[Provider], dsn: str, rest: Mapping[str, Any], name: str, now: Now, hook: str, known: set[str]
 ) -> Provider:
-    fields = read_dsn(dsn)[1] if "://" in dsn else {}
+    try:
+        fields = read_dsn(dsn)[1] if "://" in dsn else {}
+    except ValueError:  # urllib's texts quote the address, which may hold a secret
+        fix = "write it as scheme://user@host:port; percent-encode what is special"
+        raise ConfigError(
+            "the provider's address cannot be read", where=f"[channels.{name}] provider", fix=fix
+        ) from None
     settings = _validated(kind.Settings, {**fields, **_pick(kind.Settings, rest)}, name, known)
     return kind(settings, now=now, hook_url=f"{hook}/{kind.scheme}" if hook else "")
 

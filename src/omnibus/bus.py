@@ -17,6 +17,7 @@ from omnibus.campaigns.campaigns import Campaigns, Everybody
 from omnibus.customers.register import Customers
 from omnibus.errors import Conflict, MessageError, NotFound, StoreFull
 from omnibus.inbound.advance import Journeys
+from omnibus.inbound.door import check_type
 from omnibus.inbound.inbox import Inbox
 from omnibus.inbound.receive import receive
 from omnibus.model.brand import Brand
@@ -299,8 +300,9 @@ class Bus:
             False when it was known.
 
         Raises:
-            InputError: unknown type or unreadable data; nothing is stored.
+            InputError: unknown type, one that only the bus writes, or unreadable data; nothing is stored.
         """
+        check_type(type_)
         who = customer if isinstance(customer, Customer) else await self.customers.get(customer)
         now = self.now()
         event = Event(id or self.parts.ids.new(now), source, type_, at or now, who.id, dict(data or {}))

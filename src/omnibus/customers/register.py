@@ -8,7 +8,7 @@ from typing import Any
 
 from omnibus.customers.identities import Recogniser
 from omnibus.errors import Conflict, InputError, NotFound
-from omnibus.model.customer import Customer, Identity, public
+from omnibus.model.customer import PUBLIC, Customer, Identity, public
 from omnibus.model.event import Event
 from omnibus.model.ids import Ids
 from omnibus.model.zones import read_zone
@@ -55,6 +55,9 @@ class Customers:
         known = set((await self.store.find([each.ref for each in own])).values())
         if len(known) > 1:
             raise Conflict("these identities belong to different customers; merge them first if they are one person")
+        if id.startswith(PUBLIC) or not id.isprintable():
+            fix = "choose one of printable characters that does not begin with public:"
+            raise InputError("this id cannot be a customer's", where="id", fix=fix)
         now = self.timeline.now()
         customer = (await self.store.create([(id or self.ids.new(now), own)], now))[0]
         if profile or own:

@@ -94,10 +94,12 @@ def read_lines(told: Any) -> tuple[Line, ...]:
     for number, each in enumerate(told or ()):
         try:
             price, quantity = Decimal(str(each.get("price", "0"))), int(each.get("quantity", 1))
-            sku = str(each["sku"])
-        except (KeyError, ValueError, TypeError, AttributeError, InvalidOperation):
+            sku, sound = str(each["sku"]), price.is_finite()
+        except (KeyError, ValueError, TypeError, AttributeError, InvalidOperation, OverflowError):
+            sound = False
+        if not sound:
             where = f"lines[{number}]"
-            raise InputError("a line needs sku, quantity (whole) and price (decimal)", where=where) from None
+            raise InputError("a line needs sku, quantity (whole) and price (decimal)", where=where)
         line = Line(
             sku, str(each.get("name") or sku), quantity, f"{price:.2f}", str(each.get("url") or ""),
             str(each.get("image") or ""),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from omnibus.errors import InputError, TryLater
+from omnibus.inbound.door import check_data
 from omnibus.model.attempt import Report
 from omnibus.model.customer import PUBLIC, Identity
 from omnibus.model.delivery import Delivery, State
@@ -54,10 +55,10 @@ class Inbox:
         self.store = timeline.store
 
     def check(self, event: Event) -> None:
-        """Refuse an event of an unknown type.
+        """Refuse an event of an unknown type, without a zone, or with data that cannot be read.
 
         Raises:
-            InputError: with the nearest known type.
+            InputError: with the nearest known type, or the key.
         """
         if event.type not in self.types:
             from difflib import get_close_matches  # noqa: PLC0415 - only to word an error
@@ -70,6 +71,7 @@ class Inbox:
             )
         if event.time.tzinfo is None:
             raise InputError("the time has no zone", where=f"event {event.id}", fix="give an aware time, e.g. in UTC")
+        check_data(event)
 
     async def put(self, events: Sequence[Event], *, quiet: bool = False) -> int:
         """Store and fold events; returns how many were new.

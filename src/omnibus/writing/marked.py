@@ -66,6 +66,9 @@ def read_yaml(text: str, source: str, fault: type[InputError], first: int = 1) -
     except MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
         raise _broken(error, text, source, fault, first + line) from None
+    except RecursionError:
+        fix = "write it without anchors that hold themselves"
+        raise fault("nested too deep to be read", where=f"{source}:{first}", fix=fix) from None
     except (YAMLError, ValueError) as error:
         raise fault(f"not readable as YAML ({type(error).__name__})", where=f"{source}:{first}") from None
     if value is None:
@@ -73,7 +76,11 @@ def read_yaml(text: str, source: str, fault: type[InputError], first: int = 1) -
     if not isinstance(value, dict):
         raise fault("must be a mapping of keys", where=f"{source}:{first}", fix="write `key: value` lines")
     lines: dict[Path, int] = {(): first}
-    _note(node, (), first, lines)
+    try:
+        _note(node, (), first, lines)
+    except RecursionError:
+        fix = "write it without anchors that hold themselves"
+        raise fault("it holds itself", where=f"{source}:{first}", fix=fix) from None
     return Marked(value, source, fault, lines)
 
 
