@@ -57,8 +57,11 @@ async def main():
     bus = open_bus(folder, plugins=[Plugin()], environ={})
     bus.parts.road.lease_term = term
     async with bus:
+        bus.parts.dispatcher.slots = 8
         stop = asyncio.Event()
-        print("ready", flush=True)
+        open(folder + "/ready-" + name, "w").close()
+        while not os.path.exists(folder + "/go"):
+            await asyncio.sleep(0.005)
         async def watch():
             while True:
                 audit = await bus.audit()
@@ -109,6 +112,10 @@ def worker(folder: Path, name: str, pause: float = 0.01, term: float = 60.0) -> 
     return subprocess.Popen(command, text=True)
 
 
+def ready(folder: Path) -> list[Path]:
+    return list(folder.glob("ready-*"))
+
+
 def ledger(folder: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in (folder / "ledger").read_text().splitlines()]
 
@@ -127,6 +134,9 @@ async def balanced(url: str) -> dict[str, int]:
 
 async def test_two_workers_share_the_work_and_tell_nobody_twice(shop_folder: Path, url: str) -> None:
     workers = [worker(shop_folder, name) for name in ("one", "two")]
+    while len(ready(shop_folder)) < 2:  # noqa: ASYNC110 - other processes make them
+        await asyncio.sleep(0.005)
+    (shop_folder / "go").touch()
     most = 0
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as db:
         while any(each.poll() is None for each in workers):
@@ -145,6 +155,7 @@ async def test_two_workers_share_the_work_and_tell_nobody_twice(shop_folder: Pat
 
 async def test_a_killed_workers_rows_go_on_within_its_lease(shop_folder: Path, url: str) -> None:
     """SIGKILL with hand-overs in flight; the provider knows what it got, and nobody is told twice."""
+    (shop_folder / "go").touch()
     first = worker(shop_folder, "first", pause=0.2, term=1.5)
     while len(ledger(shop_folder)) < 20:  # noqa: ASYNC110 - another process writes it
         await asyncio.sleep(0.005)
