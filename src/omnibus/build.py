@@ -244,8 +244,8 @@ def _line(name: str, settings: Settings, plugins: Plugins, now: Now) -> dict[tup
     table = settings.channel(name)
     told = _providers(table)
     if not told or not all(isinstance(each, str) and each for each in told):
-        known = sorted(scheme for channel, scheme in registry.providers if channel == name)
-        fix = f'write provider = "{known[0]}"' if known else ""
+        schemes = sorted(scheme for channel, scheme in registry.providers if channel == name)
+        fix = f'write provider = "{schemes[0]}"' if schemes else ""
         raise ConfigError("`provider` must be a text or a list of texts", where=where, fix=fix)
     rest = {key: value for key, value in table.items() if key != "provider"}
     classes = [_provider_class(name, dsn, registry, where) for dsn in told]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
+from starlette.exceptions import HTTPException
 
 from omnibus import State
 from omnibus.errors import StoreFull
 from omnibus.server import make_app
 from omnibus.testing import fake_report
+from omnibus.testing.serving import read_body
 
 BASE = "https://t.example"
 
@@ -67,6 +70,24 @@ async def test_a_huge_body_is_refused_as_it_comes(shop: Any, web: httpx.AsyncCli
 
     answer = await web.post(f"{BASE}/hooks/mail/mailone", content=endless())
     assert answer.status_code == 413
+
+
+async def test_the_opt_out_form_has_a_limit_too(shop: Any, web: httpx.AsyncClient) -> None:
+    one = await sent(shop)
+    answer = await web.post(link(shop, one), content=b"topic=all&" + b"x" * 20_000)
+    assert (answer.status_code, answer.text) == (413, "the body is too big")
+    assert "message.unsubscribed" not in await shop.types(one.customer)
+
+
+async def test_who_trickles_a_body_is_let_go() -> None:
+    class Trickle:
+        async def stream(self) -> AsyncIterator[bytes]:
+            yield b"x"
+            await asyncio.Event().wait()
+
+    with pytest.raises(HTTPException) as raised:
+        await read_body(cast("Any", Trickle()), seconds=0)
+    assert raised.value.status_code == 408
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -17,7 +17,7 @@ from omnibus.errors import StoreFull
 from omnibus.model.request import Request
 from omnibus.server.desk import BusDesk
 from omnibus.server.pages import follow, unsubscribe
-from omnibus.testing.serving import routes
+from omnibus.testing.serving import read_body, routes
 
 MAX_BODY = 5_000_000  # bytes
 
@@ -34,11 +34,7 @@ def make_app(bus: Bus, closing: asyncio.Event | None = None) -> Starlette:
     desks = {name: BusDesk(bus, name, closing) for name in enabled}
 
     async def hook(asked: Asked) -> Answer:
-        body = b""
-        async for piece in asked.stream():  # counted as it comes: a length may be missing, or a lie
-            body += piece
-            if len(body) > MAX_BODY:
-                return Answer("the body is too big", 413)
+        body = await read_body(asked, MAX_BODY)
         answer = await bus.receive(
             asked.path_params["channel"], asked.path_params["provider"], _request(asked, body, bus)
         )

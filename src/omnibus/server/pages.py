@@ -13,8 +13,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from omnibus.bus import Bus
 from omnibus.errors import Forged, InputError, NotFound
+from omnibus.testing.serving import read_body
 
 SOURCE = "unsubscribe"
+MAX_FORM = 10_000  # bytes of what a mail program or this page posts
 
 
 async def unsubscribe(bus: Bus, asked: Asked) -> Response:
@@ -27,12 +29,12 @@ async def unsubscribe(bus: Bus, asked: Asked) -> Response:
         )
     if asked.method != "POST":  # HEAD, too, only looks
         form = (
-            '<form method="post"><p>We will not write to you about this any more.</p>'
+            '<form method="post"><p>What shall we stop? Nothing has changed yet.</p>'
             '<button name="topic" value="one">Stop messages about this</button> '
             '<button name="topic" value="all">Stop all advertising</button></form>'
         )
         return _page(bus, "Unsubscribe", form)
-    everything = b"topic=all" in await asked.body()
+    everything = b"topic=all" in await read_body(asked, MAX_FORM)
     delivery = await bus.parts.store.delivery(claims["d"])
     channel = delivery.channel if delivery else ""
     data = {
@@ -44,7 +46,8 @@ async def unsubscribe(bus: Bus, asked: Asked) -> Response:
         await bus.track(claims["u"], "message.unsubscribed", data, id=id_, source=SOURCE)
     except NotFound:
         return _page(bus, "You are not known here any more", "<p>Nothing is sent to you.</p>")
-    return _page(bus, "Done", "<p>You will not hear from us about this again.</p>")
+    what = "advertise to you" if everything else "write to you about this"
+    return _page(bus, "Done", f"<p>We will not {what} any more.</p>")
 
 
 async def follow(bus: Bus, asked: Asked) -> Response:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request as Asked
 from starlette.responses import Response as Answer
 from starlette.responses import StreamingResponse
@@ -21,6 +22,7 @@ from omnibus.errors import Forged, InputError, NotFound
 from omnibus.model.request import Request, Response
 
 MAX_BODY = 1_000_000  # bytes
+READ_SECONDS = 20.0  # machine time in which a body must be here
 
 
 def routes(endpoints: Iterable[Endpoint], desk_for: Callable[[Endpoint], Desk]) -> list[Route]:
@@ -79,10 +81,10 @@ def _handler(endpoint: Endpoint, desk_for: Callable[[Endpoint], Desk]) -> Callab
     async def handle(asked: Asked) -> Answer:
         desk = desk_for(endpoint)
         try:
-            body = await _body(asked)
-            if body is None:
-                return _answer(Response.of_json({"error": "the body is too big"}, 413))
+            body = await read_body(asked)
             return _answer(await endpoint.handle(_request(asked, body, desk.public_url), desk))
+        except HTTPException as error:
+            return _error(error.status_code, error.detail)
         except Forged:
             return _error(401, "not allowed")
         except NotFound as error:
@@ -93,15 +95,22 @@ def _handler(endpoint: Endpoint, desk_for: Callable[[Endpoint], Desk]) -> Callab
     return handle
 
 
-async def _body(asked: Asked) -> bytes | None:
-    parts: list[bytes] = []
-    size = 0
-    async for part in asked.stream():
-        size += len(part)
-        if size > MAX_BODY:
-            return None
-        parts.append(part)
-    return b"".join(parts)
+async def read_body(asked: Asked, most: int = MAX_BODY, seconds: float = READ_SECONDS) -> bytes:
+    """Read a body, counted as it comes: a length may be missing, or a lie; who trickles it is let go.
+
+    Raises:
+        HTTPException: 413 when it is over *most* bytes, 408 when it is not here after *seconds*.
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for piece in asked.stream():
+                body += piece
+                if len(body) > most:
+                    raise HTTPException(413, "the body is too big")
+    except TimeoutError:
+        raise HTTPException(408, "the body did not come in time", {"connection": "close"}) from None
+    return bytes(body)
 
 
 def _request(asked: Asked, body: bytes, public_url: str) -> Request:
