@@ -103,9 +103,10 @@ class Bus:
         await self.aclose()
 
     async def open(self) -> None:
-        """Open the store and keep the journeys' definitions."""
+        """Open the store, keep the journeys' definitions, and fold anew what a changed facet asks for."""
         parts = self.parts
         await parts.store.open()
+        await parts.timeline.agree()
         parts.store.stir(parts.journeys.hears)
         parts.timeline.ring = parts.bell.ring
         await parts.journeys.define()
@@ -393,17 +394,7 @@ class Bus:
 
     async def rebuild(self, customer: str) -> bool:
         """Fold one customer anew from their events; True when the stored context was byte-identical."""
-        store, timeline = self.parts.store, self.parts.timeline
-        for _ in range(TRIES):
-            loaded = (await store.load([customer]))[customer]
-            after = timeline.folded(loaded, await store.events(loaded.aliases))
-            bodies = after.bodies()
-            if bodies == {name: body for name, body in loaded.bodies.items() if name in timeline.facets}:
-                return True
-            change = Change(loaded.customer.id, loaded.version, (), bodies, after.through)
-            if (await store.put([change]))[0]:  # guarded: an event that came meanwhile is not lost from the context
-                return False
-        raise Conflict("the context kept moving; try again")
+        return await self.parts.timeline.rebuild(customer)
 
     # ---- working
 

@@ -6,6 +6,7 @@ what waits and takes off what is shown in the same commit, wherever the fact cam
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -19,6 +20,7 @@ from omnibus.model.delivery import SHOWN, WAITING, Delivery, State
 from omnibus.model.event import Event, settled_time
 from omnibus.store import Change, Loaded, Move, Store
 
+_VERSIONS = ("timeline", "facets")  # the note that holds facet name → version
 TRIES = 20  # times that a stale change is folded again before we give up
 
 
@@ -140,6 +142,43 @@ class Timeline:
             changes.append((change, own))
             counts.append(len(own))
         return changes, counts, []
+
+    async def rebuild(self, customer: str) -> bool:
+        """Fold one customer anew from their events; True when the stored context was byte-identical.
+
+        Raises:
+            Conflict: the context kept moving.
+        """
+        for _ in range(TRIES):
+            loaded = (await self.store.load([customer]))[customer]
+            after = self.folded(loaded, await self.store.events(loaded.aliases))
+            bodies = after.bodies()
+            if bodies == {name: body for name, body in loaded.bodies.items() if name in self.facets}:
+                return True
+            change = Change(loaded.customer.id, loaded.version, (), bodies, after.through)
+            if (await self.store.put([change]))[
+                0
+            ]:  # guarded: an event that came meanwhile is not lost from the context
+                return False
+        raise Conflict("the context kept moving; try again")
+
+    async def agree(self) -> int:
+        """Fold all contexts anew when a facet came or changed its version since the store was last open; returns how many.
+
+        A facet that went is forgotten here, so it is folded anew when it comes back: it heard nothing meanwhile.
+        """
+        now = {name: facet.version for name, facet in sorted(self.facets.items())}
+        told = await self.store.note(*_VERSIONS)
+        known = now if told is None else json.loads(told)
+        folded = 0
+        if any(known.get(name) != version for name, version in now.items()):
+            async for page in self.store.customers():
+                for customer in page:
+                    await self.rebuild(customer.id)
+                    folded += 1
+        if known != now or told is None:
+            await self.store.note(*_VERSIONS, json.dumps(now))
+        return folded
 
 
 def premise_values(delivery: Delivery) -> dict[str, Any]:
