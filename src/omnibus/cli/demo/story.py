@@ -143,6 +143,10 @@ async def at_the_till(play: Play) -> None:
     till = play.stage.world.sandbox("pos").till()
     found = await till.find(phone="+442079460000")
     card = await till.card(found["customer"], confirmed=True)
+    if not card["cart"]["open"] and await play.recall("clerk_cart"):  # sold by a run that was killed before it said so
+        await play.note("paid", await play.recall("paid") or "yes")
+        await play.stage.drive.settle()
+        return
     await play.note("clerk_cart", str(card["cart"]["total"] if card["cart"] else ""))
     code = next((each["code"] for each in card["offers"] if each["offer"] == "comeback"), "")
     await play.note("clerk_code", code)
