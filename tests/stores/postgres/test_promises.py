@@ -15,6 +15,7 @@ pytestmark = pytest.mark.promise
 FOLDER = Path(__file__).parents[2] / "promises"
 FILES = ("03_same_key", "04_lost_answer", "05_judged_at_the_moment", "06_order_resume_429")
 OWN_FILE = (
+    "everything=True",  # takes from workers that live: only where there is one; test_workers.py kills one instead
     "apsw",
     "sqlite",
     "engine",
