@@ -35,7 +35,7 @@ def test_an_empty_file_has_safe_defaults(read, tmp_path):
     }  # fmt: skip
     assert settings.policy.quiet_hours == QuietHours(begin=time(21), end=time(8))
     assert settings.policy.budget == Budget(window=timedelta(days=7), points=6, costs={})
-    assert (settings.tracking.clicks, settings.tracking.opens) == (True, False)
+    assert settings.tracking.clicks is False
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8000)
     assert (settings.channels, settings.offers, settings.unread) == ({}, {}, ())
     assert (settings.safety.only_to, settings.safety.redirect_to, settings.policy.off) == ((), {}, ())
@@ -187,8 +187,8 @@ SAID = {
     "[polcy]": "omnibus.toml: unknown section [polcy]; did you mean [policy]?",
     "[server]\nport = 'geheim'": "omnibus.toml [server]: `port` must be a whole number",
     "[server]\nport = 70000": "omnibus.toml [server]: `port` must be at most 65535",
-    "[tracking]\nopens = 'geheim'": "omnibus.toml [tracking]: `opens` must be true or false",
-    "[tracking]\nzzz = 1": "omnibus.toml [tracking]: unknown key `zzz`; known are clicks, opens",
+    "[tracking]\nclicks = 'geheim'": "omnibus.toml [tracking]: `clicks` must be true or false",
+    "[tracking]\nzzz = 1": "omnibus.toml [tracking]: unknown key `zzz`; known are clicks",
     "[policy]\nquiet_hours = '21-8'": (
         "omnibus.toml [policy]: `quiet_hours` must be two different times such as 21:00-08:00, or false"
     ),
