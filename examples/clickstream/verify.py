@@ -76,7 +76,9 @@ def messages(ledger: Path, by_address: dict) -> list[dict]:
         at = datetime.fromisoformat(entry["at"]).astimezone(UTC)
         user = by_address.get((entry["channel"], entry["to"]), "")
         left.append({"at": at, "channel": entry["channel"], "user": user, "cart": cart[1] if cart else ""})
-    return sorted((each for each in left if each["user"]), key=lambda each: each["at"]) + [x for x in left if not x["user"]]
+    return sorted((each for each in left if each["user"]), key=lambda each: each["at"]) + [
+        x for x in left if not x["user"]
+    ]
 
 
 def in_night(message: dict, people: dict, begins: int, ends: int) -> bool:

@@ -220,7 +220,10 @@ class Bus:
         self, message: str, via: tuple[str, ...], values: dict[str, Any], key: str, at: datetime | None = None
     ) -> list[Wish]:
         """Make the wishes of a publication, one per channel."""
-        found = replace(self.parts.messages.pick(message), audience="public")
+        found = self.parts.messages.pick(message)
+        if found.audience != "public":
+            what = f"`{message}` speaks to one person"
+            raise MessageError(what, where=found.source, fix="send it, or give it `audience: public`")
         allowed = via or found.via
         if not allowed:
             raise MessageError("no channel to publish on", where=found.source, fix="give `via: [twitter, instagram]`")

@@ -60,7 +60,9 @@ async def load_file(
         InputError: the file or an event type is unknown; nothing of the current chunk is stored.
     """
     if not mapping.rules:
-        raise InputError("this mapping has no [[event]] to import by", where=mapping.name, fix="use `omnibus demo --events` with it")
+        raise InputError(
+            "this mapping has no [[event]] to import by", where=mapping.name, fix="use `omnibus demo --events` with it"
+        )
     name = _mark(path, mapping)
     store = bus.parts.store
     after = int(await store.note("import", name) or 0)

@@ -128,10 +128,14 @@ def _check(told: Mapping[str, Any], where: str, extra: tuple[str, ...]) -> None:
         if key not in told["source"]:
             raise InputError(f"`{key}` is missing", where=f"{where} [source]", fix=f"add `{key} = …`")
     if not told["customer"].get("id") and not told["customer"].get("identities"):
-        raise InputError("a customer needs `id` or `identities`", where=f"{where} [customer]", fix='e.g. id = "shop-{user}"')
+        raise InputError(
+            "a customer needs `id` or `identities`", where=f"{where} [customer]", fix='e.g. id = "shop-{user}"'
+        )
     for number, rule in enumerate(told.get("event", []), 1):
         if not rule.get("skip") and not (rule.get("type") and rule.get("id")):
-            raise InputError("an event needs `type` and `id`", where=f"{where} [[event]] {number}", fix="or `skip = true`")
+            raise InputError(
+                "an event needs `type` and `id`", where=f"{where} [[event]] {number}", fix="or `skip = true`"
+            )
 
 
 def _check_keys(tables: Any, known: set[str], where: str) -> None:

@@ -54,7 +54,10 @@ def wish(
                 premises=message.while_, offer=message.offer, inline=write_inline(message) if inline else "",
             )
         )  # fmt: skip
-    said = digest(message, customer, values, inline=inline) if key else ""  # compared under a key only
+    to = (
+        channel if message.audience == "public" else customer
+    )  # the account behind a channel may change, the wish is the same
+    said = digest(message, to, values, inline=inline) if key else ""  # compared under a key only
     return Wish(key, said, tuple(deliveries))
 
 
