@@ -31,7 +31,7 @@ check: $(VENV)/.ready  ## What CI checks: ruff, mypy, imports, docs, pins.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/mypy $(SOURCES)
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-cache
 	@! grep -n '://' constraints.txt
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q -d $(VENV)/site
 
