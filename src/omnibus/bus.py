@@ -176,7 +176,7 @@ class Bus:
     async def _send_chunk(
         self, message: str | Message, customers: list[str], key: str, values: dict[str, Any]
     ) -> list[tuple[Delivery, ...]]:
-        known = await self.parts.store.load(customers) if customers else {}
+        known = await self.parts.store.met(customers) if customers else set()
         lacking = [each for each in customers if each not in known]
         if lacking:
             raise NotFound(

@@ -268,6 +268,10 @@ class Store(ABC):
     async def find(self, refs: Sequence[str]) -> dict[str, str]:
         """Find customers by identity refs: ref → canonical customer id."""
 
+    async def met(self, customers: Sequence[str]) -> set[str]:
+        """Tell which customer ids exist, merged ones included; an engine may answer without loading them."""
+        return set(await self.load(customers))
+
     @abstractmethod
     async def create(self, customers: Sequence[tuple[str, Sequence[Identity]]], now: datetime) -> list[str]:
         """Create customers unless one of their identities is known; returns who each one is."""

@@ -85,6 +85,10 @@ class Sqlite(Store, Roll):
             yield page
             after = page[-1].id
 
+    async def met(self, ids: Sequence[str]) -> set[str]:
+        sql = f"SELECT id FROM customer WHERE id IN ({','.join('?' * len(ids))})"
+        return await self.engine.read(lambda db: {row[0] for row in db.execute(sql, tuple(ids))})
+
     # events
 
     async def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:

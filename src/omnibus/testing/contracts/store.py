@@ -155,6 +155,12 @@ class CustomersContract(StoreParts):
         assert "nobody" not in loaded
         assert await store.find(["email:a", "phone:1", "x:9"]) == {"email:a": "ada", "phone:1": "ada"}
 
+    async def test_it_knows_who_was_met(self, store: Store) -> None:
+        """Ids that exist, asked for in one go; strangers are left out."""
+        await store.create([("ben", [])], NOW)
+        assert await store.met(["ben", "nobody"]) == {"ben"}
+        assert await store.met([]) == set()
+
     async def test_customers_stream_in_order(self, store: Store) -> None:
         """Canonical ones only, from where one was."""
         found = [each.id async for page in store.customers() for each in page]
