@@ -128,7 +128,8 @@ async def test_handovers_and_tokens_are_short_lived_and_signed() -> None:
             await desk.claim_handover(wrong, source="till-2")
     token = desk.seal({"customer": ada.id}, 60)
     assert desk.unseal(token) == {"customer": ada.id}
-    for wrong in ("", "x", token[:-2], "A" + token[1:], token + "x", "é.é"):
+    other = "B" if token[0] == "A" else "A"
+    for wrong in ("", "x", token[:-2], other + token[1:], token + "x", "é.é"):
         with pytest.raises(Forged):
             desk.unseal(wrong)
     clock.advance(timedelta(seconds=61))
