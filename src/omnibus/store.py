@@ -347,7 +347,7 @@ class Store(ABC):
 
     @abstractmethod
     async def pause(self, provider: str, until: datetime, reason: str) -> None:
-        """Let a provider rest for every worker; only ever prolonged. *until* in the past lifts it."""
+        """Let a provider rest for every worker; only ever prolonged."""
 
     @abstractmethod
     async def pauses(self, now: datetime) -> dict[str, tuple[datetime, str]]:
