@@ -1,22 +1,19 @@
-"""Statements of the road out: accept, claim, attempt, settle, rescue, audit."""
+"""Statements of the road out: attempt, settle, rescue, one by one."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import apsw
 
-from omnibus.errors import NotFound
-from omnibus.model.delivery import SHOWN, WAITING, Delivery, State, may_move
-from omnibus.store import Grant, OpenAttempt, Settlement, Try, Wish
-from omnibus.stores.rows import ATTEMPT, DELIVERY, delivery_row, dump, micros, read_attempt, read_delivery
+from omnibus.model.delivery import SHOWN, State, may_move
+from omnibus.store import Grant, OpenAttempt, Settlement, Try
+from omnibus.stores.rows import ATTEMPT, micros, read_attempt
 from omnibus.stores.schema import to_micros
-from omnibus.stores.sqlite.customers import apply, canonical, refresh_lane
+from omnibus.stores.sqlite.customers import apply, refresh_lane
 from omnibus.stores.sqlite.engine import Stale
 from omnibus.stores.sqlite.statements import (
     ATTEMPT as ATTEMPT_IN,
@@ -26,77 +23,16 @@ from omnibus.stores.sqlite.statements import (
     CLOSED,
     CODE,
     DECISION,
-    RAISED,
     SETTLED,
-    URGENT,
     attempt_row,
     closed_row,
     settled_row,
 )
 
-_INSERT = f"INSERT INTO delivery ({DELIVERY.removesuffix(', lease')}, watched) VALUES ({', '.join('?' * 26)})"
-
 
 def machine_micros() -> int:
     """Tell machine time; leases of one machine are judged by it, never by business time."""
     return int(time.time() * 1_000_000)
-
-
-def accept(db: apsw.Connection, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
-    """Accept each wish once; deliveries of merged customers go to who they are now."""
-    answers: list[tuple[Delivery, ...] | None] = []
-    fresh: list[Delivery] = []
-    keys: dict[str, Wish] = {}
-    for wish in wishes:
-        known, answer = _kept(db, wish, keys) if wish.key else (False, None)
-        if not known:
-            fresh += wish.deliveries
-            answer = wish.deliveries
-            if wish.key:
-                keys[wish.key] = wish
-        answers.append(answer)
-    kept = [(key, each.digest, dump([one.id for one in each.deliveries])) for key, each in keys.items()]
-    db.executemany("INSERT INTO sendkey (key, digest, deliveries) VALUES (?, ?, ?)", kept)
-    _insert(db, fresh)
-    return answers
-
-
-def _kept(db: apsw.Connection, wish: Wish, keys: Mapping[str, Wish]) -> tuple[bool, tuple[Delivery, ...] | None]:
-    """Tell whether a key was used before, here or ever, and what was accepted under it; None for another digest."""
-    mine = keys.get(wish.key)
-    if mine is not None:
-        return True, mine.deliveries if mine.digest == wish.digest else None
-    row = db.execute("SELECT digest, deliveries FROM sendkey WHERE key=?", (wish.key,)).fetchone()
-    if row is None:
-        return False, None
-    return True, tuple(_read(db, id_) for id_ in json.loads(row[1])) if row[0] == wish.digest else None
-
-
-def _insert(db: apsw.Connection, fresh: Sequence[Delivery]) -> None:
-    rows, lanes = [], []
-    for each in fresh:
-        customer = canonical(db, each.customer)
-        if customer is None:
-            raise NotFound(f"no customer {each.customer}", fix="`omnibus customers` lists them")
-        row = delivery_row(each)
-        rows.append((row[0], customer, *row[2:]))
-        if each.state in WAITING:
-            due = to_micros(each.due)
-            lanes.append((customer, due, due if each.purpose == URGENT else None))
-    db.executemany(_INSERT, rows)
-    db.executemany(RAISED, lanes)
-    if fresh:
-        db.execute(
-            "INSERT INTO tally (name, count) VALUES ('accepted', ?1) ON CONFLICT (name) DO UPDATE SET count=count+?1",
-            (len(fresh),),
-        )
-
-
-def _read(db: apsw.Connection, id_: str) -> Delivery:
-    row = db.execute(f"SELECT {DELIVERY} FROM delivery WHERE id=?", (id_,)).fetchone()
-    if row is None:
-        raise LookupError(id_)
-    return read_delivery(row)
 
 
 def attempt_one(db: apsw.Connection, each: Try, stirring: frozenset[str]) -> Grant:

@@ -13,9 +13,9 @@ from omnibus.model.run import Run
 from omnibus.store import Change, CodeRow, Step
 from omnibus.stores.rows import EVENT, RUN, dump, micros, read_events, read_run, run_row
 from omnibus.stores.schema import from_micros, to_micros
+from omnibus.stores.sqlite.accepting import accept
 from omnibus.stores.sqlite.customers import apply
 from omnibus.stores.sqlite.engine import Stale
-from omnibus.stores.sqlite.outbox import accept
 
 
 def issue(db: apsw.Connection, codes: Sequence[CodeRow]) -> None:

@@ -21,7 +21,7 @@ from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlemen
 from omnibus.stores.migrate import HEAD, migrate
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
-from omnibus.stores.sqlite import batch, books, campaigns, customers, loading, merging, outbox, shelf
+from omnibus.stores.sqlite import accepting, batch, books, campaigns, customers, loading, merging, outbox, shelf
 from omnibus.stores.sqlite.engine import Engine
 
 PAGE = 500
@@ -111,7 +111,7 @@ class Sqlite(Store, Roll):
 
     async def accept(self, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
         urgent = any(each.purpose == "transactional" for wish in wishes for each in wish.deliveries)
-        return await self.engine.write(lambda db: outbox.accept(db, wishes), urgent=urgent)
+        return await self.engine.write(lambda db: accepting.accept(db, wishes), urgent=urgent)
 
     async def claim(self, now: datetime, *, limit: int, lease: str, term: float) -> list[Delivery]:
         if not await self.engine.read(lambda db: batch.due(db, now), near=True):
