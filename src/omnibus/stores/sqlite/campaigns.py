@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import apsw
 
 from omnibus.model.campaign import FOREVER, PAUSED, STEERING, STEP, STOPPED, Campaign, Chunk, Progress, Standing
 from omnibus.model.customer import PUBLIC
 from omnibus.model.delivery import Delivery
-from omnibus.stores.rows import DELIVERY, Row, delivery_row, dump, micros, moment, read_delivery
-from omnibus.stores.schema import from_micros, to_micros
+from omnibus.stores.rolls import CAMPAIGN, MOST, SUMS, add_up, campaign_row, first_id, read_campaign
+from omnibus.stores.rows import DELIVERY, delivery_row, read_delivery
+from omnibus.stores.schema import to_micros
 from omnibus.stores.sqlite.customers import canonical, refresh_lane
 from omnibus.stores.sqlite.statements import RAISED, URGENT
 
-CAMPAIGN = (
-    "name, id, message, source, launched, standing, digest, data, changed, cursor, whole, recipients, expanded,"
-    " accepted, rejected, reason"
-)
 _INSERT = f"INSERT INTO delivery ({DELIVERY.removesuffix(', lease')}, watched) VALUES ({', '.join('?' * 26)})"
 _TALLY = "INSERT INTO tally (name, count) VALUES ('accepted', ?1) ON CONFLICT (name) DO UPDATE SET count=count+?1"
-SKEW = timedelta(minutes=10)  # by which the clocks of two machines may differ
-MOST = 1_000  # deliveries that are counted as pressing
 _REACHABLE = "created<=? AND substr(id, 1, 7)<>'public:'"
 _OURS = "origin=? AND origin<>'' AND due IS NOT NULL"  # literally what the index `delivery_origin` asks for
 #: waits, and no request of it may have left: nothing that is under way is ever taken back
@@ -33,26 +27,9 @@ _IN_HAND = (
 )
 
 
-def _row(each: Campaign) -> Row:
-    return (
-        each.name, each.id, each.message, each.source, to_micros(each.launched), each.standing.value, each.digest,
-        dump(each.values), micros(each.changed), each.cursor, int(each.whole), each.recipients, each.expanded,
-        each.accepted, each.rejected, each.reason,
-    )  # fmt: skip
-
-
-def _read(row: Row) -> Campaign:
-    return Campaign(
-        name=row[0], id=row[1], message=row[2], source=row[3], launched=from_micros(row[4]), standing=Standing(row[5]),
-        digest=row[6], values=json.loads(row[7]), changed=moment(row[8]), cursor=row[9], whole=bool(row[10]),
-        recipients=row[11], expanded=row[12], accepted=row[13], rejected=row[14], reason=row[15],
-        pressing=row[16] if len(row) > 16 else 0,
-    )  # fmt: skip
-
-
 def _one(db: apsw.Connection, name: str) -> Campaign | None:
     row = db.execute(f"SELECT {CAMPAIGN} FROM campaign WHERE name=?", (name,)).fetchone()
-    return None if row is None else _read(row)
+    return None if row is None else read_campaign(row)
 
 
 def enrol(db: apsw.Connection, campaign: Campaign) -> Campaign:
@@ -62,7 +39,7 @@ def enrol(db: apsw.Connection, campaign: Campaign) -> Campaign:
         return found
     db.execute("DELETE FROM recipient WHERE campaign=?", (campaign.name,))
     db.execute("DELETE FROM campaign WHERE name=?", (campaign.name,))
-    db.execute(f"INSERT INTO campaign ({CAMPAIGN}) VALUES ({', '.join('?' * 16)})", _row(campaign))
+    db.execute(f"INSERT INTO campaign ({CAMPAIGN}) VALUES ({', '.join('?' * 16)})", campaign_row(campaign))
     return campaign
 
 
@@ -108,13 +85,13 @@ def campaigns(db: apsw.Connection, name: str, soon: datetime | None) -> list[Cam
     if soon is None:
         where, given = ("WHERE name=?", (name,)) if name else ("", ())
         sql = f"SELECT {CAMPAIGN} FROM campaign {where} ORDER BY launched DESC, name"
-        return [_read(row) for row in db.execute(sql, given)]
+        return [read_campaign(row) for row in db.execute(sql, given)]
     sql = (
         f"SELECT {CAMPAIGN}, (SELECT count(*) FROM (SELECT 1 FROM delivery WHERE origin='campaign:' || campaign.name"
         f" AND origin<>'' AND due IS NOT NULL AND due<=? LIMIT {MOST})) FROM campaign WHERE standing='running' AND whole=0"
         " ORDER BY launched, name"
     )
-    return [_read(row) for row in db.execute(sql, (to_micros(soon),))]
+    return [read_campaign(row) for row in db.execute(sql, (to_micros(soon),))]
 
 
 def expand(db: apsw.Connection, chunk: Chunk) -> Campaign | None:
@@ -218,26 +195,10 @@ def undone(db: apsw.Connection, origin: str, limit: int) -> list[Delivery]:
     return [read_delivery(row) for row in db.execute(sql, (origin, limit))]
 
 
-def _first(campaign: Campaign) -> str:
-    """Give an id below all of its deliveries' (they rise with time), so that nothing older is read to add it up."""
-    millis = f"{to_micros(campaign.launched - SKEW) // 1000:012x}"
-    return f"{millis[:8]}-{millis[8:]}"
-
-
 def progress(db: apsw.Connection, name: str) -> Progress | None:
     """Add a campaign up; called inside one transaction, so that the sums are of one moment."""
     found = _one(db, name)
     if found is None:
         return None
-    told = ("held", "dropped", "failed", "expired")
-    states: dict[str, int] = {}
-    reasons: dict[str, dict[str, int]] = {}
-    sql = (
-        "SELECT state, CASE WHEN state IN ('held','dropped','failed','expired') THEN reason ELSE '' END AS why, count(*)"
-        " FROM delivery WHERE id>=? AND origin=? GROUP BY state, why ORDER BY 3 DESC"
-    )
-    for state, why, count in db.execute(sql, (_first(found), found.origin)):
-        states[state] = states.get(state, 0) + count
-        if state in told:
-            reasons.setdefault(state, {})[why] = count
-    return Progress(found, states, reasons)
+    rows = db.execute(SUMS.format(mark="?"), (first_id(found), found.origin))
+    return add_up(found, rows)

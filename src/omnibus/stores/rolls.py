@@ -1,0 +1,60 @@
+"""Campaigns as rows and back, and how they add up; no statement that decides anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import timedelta
+
+from omnibus.model.campaign import Campaign, Progress, Standing
+from omnibus.stores.rows import Row, dump, micros, moment
+from omnibus.stores.schema import from_micros, to_micros
+
+CAMPAIGN = (
+    "name, id, message, source, launched, standing, digest, data, changed, cursor, whole, recipients, expanded,"
+    " accepted, rejected, reason"
+)
+SKEW = timedelta(minutes=10)  # by which the clocks of two machines may differ
+MOST = 1_000  # deliveries that are counted as pressing
+#: a campaign's deliveries by state and reason, from the first id on
+SUMS = (
+    "SELECT state, CASE WHEN state IN ('held','dropped','failed','expired') THEN reason ELSE '' END AS why, count(*)"
+    " FROM delivery WHERE id>={mark} AND origin={mark} GROUP BY state, why ORDER BY 3 DESC"
+)
+_TOLD = ("held", "dropped", "failed", "expired")
+
+
+def campaign_row(each: Campaign) -> Row:
+    """Write a campaign as the columns CAMPAIGN."""
+    return (
+        each.name, each.id, each.message, each.source, to_micros(each.launched), each.standing.value, each.digest,
+        dump(each.values), micros(each.changed), each.cursor, int(each.whole), each.recipients, each.expanded,
+        each.accepted, each.rejected, each.reason,
+    )  # fmt: skip
+
+
+def read_campaign(row: Row) -> Campaign:
+    """Read the columns CAMPAIGN, and the count of what presses if it follows."""
+    return Campaign(
+        name=row[0], id=row[1], message=row[2], source=row[3], launched=from_micros(row[4]), standing=Standing(row[5]),
+        digest=row[6], values=json.loads(row[7]), changed=moment(row[8]), cursor=row[9], whole=bool(row[10]),
+        recipients=row[11], expanded=row[12], accepted=row[13], rejected=row[14], reason=row[15],
+        pressing=row[16] if len(row) > 16 else 0,
+    )  # fmt: skip
+
+
+def first_id(campaign: Campaign) -> str:
+    """Give an id below all of its deliveries' (they rise with time), so that nothing older is read to add it up."""
+    millis = f"{to_micros(campaign.launched - SKEW) // 1000:012x}"
+    return f"{millis[:8]}-{millis[8:]}"
+
+
+def add_up(campaign: Campaign, rows: Iterable[Row]) -> Progress:
+    """Add up what SUMS gave."""
+    states: dict[str, int] = {}
+    reasons: dict[str, dict[str, int]] = {}
+    for state, why, count in rows:
+        states[state] = states.get(state, 0) + count
+        if state in _TOLD:
+            reasons.setdefault(state, {})[why] = count
+    return Progress(campaign, states, reasons)
