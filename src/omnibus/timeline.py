@@ -14,7 +14,7 @@ from typing import Any
 
 from omnibus.errors import Conflict, NotFound
 from omnibus.facet import Facet
-from omnibus.model.context import Context
+from omnibus.model.context import Context, Facets
 from omnibus.model.customer import Identity
 from omnibus.model.delivery import SHOWN, WAITING, Delivery, State
 from omnibus.model.event import Event, settled_time
@@ -33,7 +33,7 @@ class Timeline:
     """
 
     def __init__(self, store: Store, facets: Mapping[str, type[Facet]], now: Callable[[], datetime]) -> None:
-        self.store, self.facets, self.now = store, facets, now
+        self.store, self.facets, self.now = store, Facets(facets), now
         self.ring: Callable[[Collection[str]], None] = lambda customers: None
 
     def context(self, loaded: Loaded) -> Context:

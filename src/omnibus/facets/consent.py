@@ -91,7 +91,7 @@ class Consent(Facet):
         ref = data.get("identity")
         if granted and ref in suppressed:  # START after STOP lifts the opt-out of this identity
             suppressed = {key: value for key, value in suppressed.items() if key != ref}
-        return replace(self, entries=entries, suppressed=suppressed)
+        return type(self)(entries, self.merged, suppressed)
 
     def answer(self, brand: str, channel: str, purpose: str, topic: str) -> Entry | None:
         """Give the entry that decides: the latest of each subject, of those the first that withdrew; None when nobody said anything."""

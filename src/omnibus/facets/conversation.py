@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Self
 
@@ -44,7 +44,7 @@ class Conversation(Facet):
         mine = event.type != "conversation.answered"
         turn = Turn(event.time, "customer" if mine else "staff", channel, text)
         heard = {**self.heard, channel: event.time} if mine else self.heard
-        return replace(self, turns=(*self.turns, turn)[-KEPT:], heard=heard)
+        return type(self)((*self.turns, turn)[-KEPT:], heard)
 
     @property
     def waiting(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
@@ -10,6 +10,7 @@ from omnibus.facet import Facet
 from omnibus.model.event import Event
 
 KEPT_TOUCHES, KEPT_VIEWS = 64, 10
+_SHOWN = ("sku", "name", "price", "currency", "url", "image")  # of a view, in its order
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +58,18 @@ class Engagement(Facet):
         """Add what happened."""
         data = event.data
         if event.type == "product.viewed":
-            fields = ("sku", "name", "price", "currency", "url", "image")
-            view = View(event.time, *(str(data.get(each) or "") for each in fields))
-            views = tuple(each for each in self.views if each.sku != view.sku)
-            return replace(self, views=(*views, view)[-KEPT_VIEWS:])
+            view = View(event.time, *[str(data.get(each) or "") for each in _SHOWN])
+            views = [each for each in self.views if each.sku != view.sku]
+            return type(self)(self.touches, (*views, view)[-KEPT_VIEWS:], self.visiting)
         if event.type.startswith("visit."):
             place = str(data.get("place", "web"))
-            return replace(self, visiting=place if event.type == "visit.started" else "")
+            return type(self)(self.touches, self.views, place if event.type == "visit.started" else "")
         if data.get("machine"):
             return self
         what = event.type.split(".")[1]
         channel = str(data.get("channel") or data.get("place") or "")
         touch = Touch(event.time, what, channel, str(data.get("message") or ""))
-        return replace(self, touches=(*self.touches, touch)[-KEPT_TOUCHES:])
+        return type(self)((*self.touches, touch)[-KEPT_TOUCHES:], self.views, self.visiting)
 
     def answered(self, now: datetime, window: timedelta = timedelta(days=180)) -> dict[str, int]:
         """Count, per channel, what this person answered, clicked or bought from within *window*."""

@@ -41,7 +41,7 @@ class Offers(Facet):
             known = Issued(event.time, datetime.fromisoformat(ends) if ends else None, number=number)
         else:
             known = replace(known or Issued(event.time), redeemed=event.time)
-        return replace(self, held={**self.held, offer: known})
+        return type(self)({**self.held, offer: known})
 
     def holds(self, premise: str, values: dict[str, Any], now: datetime) -> bool:
         """Judge ``offer.unredeemed`` and ``offer.valid`` for the delivery's offer (``values.offer``)."""

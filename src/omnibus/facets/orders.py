@@ -55,7 +55,7 @@ class Orders(Facet):
             total=str(data.get("total", "0")), currency=str(data.get("currency", "")),
             lines=read_lines(data.get("lines", ()))[:KEPT], codes=tuple(map(str, data.get("codes", ()))),
         )  # fmt: skip
-        return replace(self, count=self.count + 1, recent=(*self.recent, order)[-KEPT:])
+        return type(self)(self.count + 1, (*self.recent, order)[-KEPT:], self.returns)
 
     @property
     def last(self) -> Order | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from omnibus.facet import Facet
@@ -33,11 +33,14 @@ class Profile(Facet):
 
     def after(self, event: Event) -> Self:
         """Take over each field that the event names."""
-        told = {key: str(event.data[key] or "") for key in _FIELDS if key in event.data}
-        if "name" in told:
-            told["full_name"] = told.pop("name")
-            told.setdefault("first_name", told["full_name"].split(" ")[0])
-        made = replace(self, **told)
+        data = event.data
+        told = {key: str(data[key] or "") for key in _FIELDS if key in data}
+        full = told.get("name", self.full_name)
+        made = type(self)(
+            full,
+            told.get("first_name", full.split(" ")[0] if "name" in told else self.first_name),
+            told.get("locale", self.locale), told.get("zone", self.zone), told.get("prefers", self.prefers),
+        )  # fmt: skip
         return self if made == self else made
 
     def view(self) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 from omnibus.model.customer import Customer
@@ -35,23 +34,38 @@ def hears(facet: Any, type_: str) -> bool:
     )
 
 
-@lru_cache(maxsize=4096)
-def _listeners(registered: tuple[tuple[str, Any], ...], type_: str) -> tuple[str, ...]:
-    return tuple(name for name, facet in registered if hears(facet, type_))
+class Facets(dict[str, type[Any]]):
+    """Hold the registered facets by name, and remember what is asked of them for every event."""
 
+    __slots__ = ("_blank", "_empty", "_hear", "names")
 
-_empties: dict[Any, bytes] = {}
+    def __init__(self, told: Mapping[str, type[Any]]) -> None:
+        super().__init__(told)
+        self.names = tuple(sorted(self))
+        self._hear: dict[str, tuple[str, ...]] = {}
+        self._empty: dict[str, Any] = {}
+        self._blank: dict[str, bytes] = {}
 
+    def listeners(self, type_: str) -> tuple[str, ...]:
+        """List the facets that want events of this type."""
+        found = self._hear.get(type_)
+        if found is None:
+            found = self._hear[type_] = tuple(name for name, facet in self.items() if hears(facet, type_))
+        return found
 
-def _empty(facet: Any) -> bytes:
-    if facet not in _empties:
-        _empties[facet] = facet().encode()
-    return _empties[facet]
+    def empty(self, name: str) -> Any:
+        """Give the facet that nothing was folded into; it is frozen, so one does for all."""
+        found = self._empty.get(name)
+        if found is None:
+            found = self._empty[name] = self[name]()
+        return found
 
-
-@lru_cache(maxsize=64)
-def _sorted(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(names))
+    def blank(self, name: str) -> bytes:
+        """Give the bytes of the empty facet, which are never stored."""
+        found = self._blank.get(name)
+        if found is None:
+            found = self._blank[name] = self.empty(name).encode()
+        return found
 
 
 class Context:
@@ -77,7 +91,8 @@ class Context:
     ) -> None:
         self.spent = spent
         self.customer, self.version, self.through = customer, version, through
-        self._facets, self._bodies = facets, dict(bodies or {})
+        self._facets = facets if type(facets) is Facets else Facets(facets)
+        self._bodies = dict(bodies or {})
         self._made: dict[str, Any] = dict(made or {})
 
     def __repr__(self) -> str:
@@ -95,40 +110,49 @@ class Context:
         Raises:
             KeyError: no facet of that name is registered.
         """
-        if name not in self._made:
-            facet, body = self._facets[name], self._bodies.get(name)
-            self._made[name] = facet() if body is None else facet.decode(body)
-        return self._made[name]
+        made = self._made.get(name)
+        if made is None:
+            body = self._bodies.get(name)
+            made = self._made[name] = self._facets.empty(name) if body is None else self._facets[name].decode(body)
+        return made
 
     @property
     def names(self) -> tuple[str, ...]:
         """List the registered facets, sorted."""
-        return _sorted(tuple(self._facets))
+        return self._facets.names
 
     def after(self, events: Iterable[Event]) -> Context:
         """Fold events, already in timeline order, into a new context; pure."""
-        made, bodies, through, changed = dict(self._made), dict(self._bodies), self.through, False
-        now = Context(self.customer, self._facets, bodies, version=self.version, made=made, spent=self.spent)
-        registered = tuple(self._facets.items())
+        now = Context(
+            self.customer, self._facets, self._bodies, version=self.version, made=self._made, spent=self.spent
+        )
+        made, bodies, listeners, last = now._made, now._bodies, self._facets.listeners, None
         for event in events:
-            through, changed = event.order, True
-            for name in _listeners(registered, event.type):
-                before = now.named(name)
+            last = event
+            for name in listeners(event.type):
+                before = made.get(name)
+                if before is None:
+                    before = now.named(name)
                 after = before.after(event)
                 if after is not before:
-                    now._made[name] = after
-                    now._bodies.pop(name, None)
-        now.through, now.version = through, self.version + changed
+                    made[name] = after
+                    bodies.pop(name, None)
+        now.through = self.through if last is None else last.order
+        now.version += last is not None
         return now
 
     def bodies(self) -> dict[str, bytes]:
         """Encode every facet that holds something, by name in sorted order."""
         out: dict[str, bytes] = {}
-        for name in self.names:
-            body = self._bodies.get(name)
-            if body is None and name in self._made:
-                body = self._made[name].encode()
-            if body is not None and body != _empty(self._facets[name]):
+        facets, told, made = self._facets, self._bodies, self._made
+        for name in facets.names:
+            body = told.get(name)
+            if body is None:
+                facet = made.get(name)
+                if facet is None or facet is facets.empty(name):
+                    continue
+                body = facet.encode()
+            if body != facets.blank(name):
                 out[name] = body
         return out
 
