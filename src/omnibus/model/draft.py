@@ -58,6 +58,8 @@ class Draft:
         elements: the plain pieces with their ranks, in reading order.
         facts: what every channel must carry: price, code, deadline, link (and opt-out where the law wants it).
         thread: stable reference of the conversation, for threading; may be empty.
+        skeleton: *markdown* with a slot (U+E000, its number, U+E001) for each of *values*: the same text for many people,
+            so a channel can read it once. Empty where it says something else than *markdown*.
     """
 
     message: Message
@@ -76,3 +78,5 @@ class Draft:
     opt_out: OptOut = field(default_factory=OptOut)
     preheader: str = ""
     thread: str = ""
+    skeleton: str = field(default="", repr=False)
+    values: tuple[str, ...] = field(default=(), repr=False)

@@ -39,7 +39,7 @@ class Links:
         ours = f"{self.public_url}/c/{self.tokens.seal(claims, 0)}"
         return replace(
             draft, cta=replace(draft.cta, url=ours), text=draft.text.replace(url, ours),
-            markdown=draft.markdown.replace(url, ours),
+            markdown=draft.markdown.replace(url, ours), skeleton="" if url in draft.markdown else draft.skeleton,
             elements=tuple(replace(each, text=each.text.replace(url, ours)) for each in draft.elements),
             facts=tuple(replace(each, text=each.text.replace(url, ours)) for each in draft.facts),
         )  # fmt: skip

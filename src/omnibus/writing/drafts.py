@@ -125,6 +125,7 @@ class Writer:
             facts=tuple(_facts(desk, terms, cta, values, locale)), cta=cta, media=tuple(_media(desk)), offer=terms,
             opt_out=opt_out, preheader=desk.text("preheader", message.preheader),
             thread=_thread(self.brand.name, customer, message.topic) if customer else "",
+            skeleton=body.skeleton.strip(), values=body.values,
         )  # fmt: skip
 
     def _names(
