@@ -92,6 +92,11 @@ def test_a_whole_draft():
         ),
         cta=CallToAction("Finish now", url), media=(Media("https://acme.example/p.png", "The Tea"),), offer=TERMS,
         opt_out=OptOut(word="STOP"), preheader="€39.00", thread=made.thread,
+        skeleton=(
+            "We kept *everything*, see [your cart](\ue0000\ue001):\n\n\n- \ue0001\ue001: \ue0002\ue001 × \ue0003\ue001\n\n"
+            "- \ue0004\ue001: \ue0005\ue001 × \ue0006\ue001\n\n\n## Soon\n\nYours until \ue0007\ue001."
+        ),
+        values=(url, "1", "2", "Trail *Boots*", "2", "1", "Tea", "24 November 2026"),
     )  # fmt: skip
     assert {each.name: getattr(made, each.name) for each in fields(Draft)} == {
         each.name: getattr(expected, each.name) for each in fields(Draft)

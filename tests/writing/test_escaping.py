@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -108,6 +108,7 @@ def test_a_value_in_the_headline_stays_one_line(value):
 
 @settings(deadline=None)
 @given(HOSTILE, st.sampled_from(NAMED))
+@example("0.\x1b0é", NAMED[0])
 def test_a_name_holds_nothing_that_readers_make_a_link_of(value, template):
     made = draft(Message("m", body=template), value)
     assert not re.search(r"://|@|\bwww\.\w|\w\.\w\w", made.text)

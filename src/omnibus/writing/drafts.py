@@ -22,7 +22,7 @@ from omnibus.model.message import CallToAction, Media, Message, Purpose
 from omnibus.model.offer import Offer, Terms
 from omnibus.writing.filters import FilterMistake, deadline_text, money_text, percent_text
 from omnibus.writing.prose import SCHEMES, line, pieces, settle_links
-from omnibus.writing.templates import Form, Rendered, TemplateMistake, Templates
+from omnibus.writing.templates import Form, Rendered, TemplateMistake, Templates, clean
 
 #: the word before a deadline, by language; elsewhere an arrow, which needs none
 UNTIL = {
@@ -241,7 +241,7 @@ def _no_link(key: str, value: Any) -> Any:
     """Take the link out of a name: mail readers make links of whatever looks like one, signed-up spammers know it."""
     if key not in {"name", "first_name"} or not isinstance(value, str):
         return value
-    return _DOTTED.sub(". ", value.replace("://", " ").replace("@", " "))
+    return _DOTTED.sub(". ", clean(value).replace("://", " ").replace("@", " "))
 
 
 def _thread(brand: str, customer: str, topic: str) -> str:
