@@ -15,12 +15,13 @@ from typing import Any
 from omnibus.errors import Conflict, NotFound
 from omnibus.facet import Facet
 from omnibus.model.context import Context, Facets
-from omnibus.model.customer import Identity
+from omnibus.model.customer import Customer, Identity
 from omnibus.model.delivery import SHOWN, WAITING, Delivery, State
 from omnibus.model.event import Event, settled_time
-from omnibus.store import Change, Loaded, Move, Store
+from omnibus.store import Change, History, Loaded, Move, Store
 
 _VERSIONS = ("timeline", "facets")  # the note that holds facet name → version
+TOGETHER = 100  # customers that are folded anew together
 TRIES = 20  # times that a stale change is folded again before we give up
 
 
@@ -69,17 +70,28 @@ class Timeline:
             return Change(
                 loaded.customer.id, loaded.version, moves=moves, identities=identities, quiet=quiet, now=self.now()
             )
-        if context.through is not None and fresh[0].order <= context.through:
+        if (onward := self.onward(loaded, fresh, context)) is None:
             stored = await self.store.events(loaded.aliases)
             after = self.folded(loaded, sorted((*stored, *fresh), key=lambda each: each.order))
-        else:
-            after = context.after(fresh)
+            onward = self._change(loaded, fresh, after), after
+        change, _ = onward
+        return (
+            replace(change, moves=moves, identities=identities, quiet=quiet) if moves or identities or quiet else change
+        )
+
+    def onward(self, loaded: Loaded, fresh: Sequence[Event], context: Context) -> tuple[Change, Context] | None:
+        """Fold events that follow on all that was folded; None when one is older, and asks for all to be folded anew."""
+        if context.through is not None and fresh[0].order <= context.through:
+            return None
+        after = context.after(fresh)
+        return self._change(loaded, fresh, after), after
+
+    def _change(self, loaded: Loaded, fresh: Sequence[Event], after: Context) -> Change:
         now = self.now()
-        wake, withdraw = broken(loaded.live, after, now)
+        wake, withdraw = broken(loaded.live, after, now) if loaded.live else ((), ())
         return Change(
-            loaded.customer.id, loaded.version, tuple(fresh), after.bodies(), after.through, wake, withdraw, moves,
-            identities, quiet, now,
-        )  # fmt: skip
+            loaded.customer.id, after.version - 1, tuple(fresh), after.bodies(), after.through, wake, withdraw, now=now
+        )
 
     def folded(self, loaded: Loaded, events: Sequence[Event]) -> Context:
         """Fold a whole timeline from nothing."""
@@ -143,24 +155,35 @@ class Timeline:
             counts.append(len(own))
         return changes, counts, []
 
-    async def rebuild(self, customer: str) -> bool:
-        """Fold one customer anew from their events; True when the stored context was byte-identical.
+    async def rebuild(self, customers: Sequence[str]) -> list[str]:
+        """Fold customers anew from their events; lists those whose stored context was not byte-identical (now it is).
 
         Raises:
-            Conflict: the context kept moving.
+            NotFound: no such customer.
+            Conflict: a context kept moving.
         """
+        left, differed = list(customers), list[str]()
         for _ in range(TRIES):
-            loaded = (await self.store.load([customer]))[customer]
-            after = self.folded(loaded, await self.store.events(loaded.aliases))
-            bodies = after.bodies()
-            if bodies == {name: body for name, body in loaded.bodies.items() if name in self.facets}:
-                return True
-            change = Change(loaded.customer.id, loaded.version, (), bodies, after.through)
-            if (await self.store.put([change]))[
-                0
-            ]:  # guarded: an event that came meanwhile is not lost from the context
-                return False
+            found = await self.store.histories(left)
+            changes = {each: change for each in left if (change := self._retold(each, found.get(each))) is not None}
+            if not changes:
+                return differed
+            # guarded by the version: an event that came meanwhile is not lost from the context
+            done = await self.store.put(list(changes.values()))
+            differed += [each for each, ok in zip(changes, done, strict=True) if ok]
+            left = [each for each, ok in zip(changes, done, strict=True) if not ok]
+            if not left:
+                return differed
         raise Conflict("the context kept moving; try again")
+
+    def _retold(self, asked: str, told: History | None) -> Change | None:
+        if told is None:
+            raise NotFound(f"no customer {asked}", fix="`omnibus customers` lists them")
+        after = Context(Customer(told.customer), self.facets, version=told.version).after(told.events)
+        bodies, facets = after.bodies(), self.facets
+        if bodies == told.bodies or bodies == {name: body for name, body in told.bodies.items() if name in facets}:
+            return None
+        return Change(told.customer, told.version, (), bodies, after.through)
 
     async def agree(self) -> int:
         """Fold all contexts anew when a facet came or changed its version since the store was last open; returns how many.
@@ -173,9 +196,10 @@ class Timeline:
         folded = 0
         if any(known.get(name) != version for name, version in now.items()):
             async for page in self.store.customers():
-                for customer in page:
-                    await self.rebuild(customer.id)
-                    folded += 1
+                for start in range(0, len(page), TOGETHER):
+                    chunk = page[start : start + TOGETHER]
+                    await self.rebuild([each.id for each in chunk])
+                    folded += len(chunk)
         if known != now or told is None:
             await self.store.note(*_VERSIONS, json.dumps(now))
         return folded
