@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tomllib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -172,10 +172,27 @@ def blank_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Any]:
+    """A real PostgreSQL for the session, started when first asked for; ``OMNIBUS_TEST_POSTGRES`` names another."""
+    from omnibus.testing.postgres import postgres
+
+    with postgres() as made:
+        yield made
+
+
 @pytest.fixture
-async def shop(tmp_path: Path, blank_store: Path) -> AsyncIterator[Shop]:
+def store_url() -> str:
+    """Name the store of the shop; folders whose tests run on PostgreSQL say otherwise."""
+    return "sqlite:shop.db"
+
+
+@pytest.fixture
+async def shop(tmp_path: Path, blank_store: Path, store_url: str) -> AsyncIterator[Shop]:
     async with AsyncExitStack() as stack:
-        yield Shop(tmp_path, blank_store, stack)
+        made = Shop(tmp_path, blank_store, stack)
+        made.core = made.core.replace("sqlite:shop.db", store_url)
+        yield made
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from omnibus.campaigns.campaigns import CHUNK, PRESSING
 from omnibus.errors import Conflict, InputError, NotFound, StoreFull
 from omnibus.model.campaign import PAUSED, STOPPED, Standing
 from omnibus.model.delivery import State
+from omnibus.stores.sqlite import Sqlite
 
 MESSAGE = "# {{ customer.first_name }}, news\n\nYour boots are here.\n"
 
@@ -180,20 +181,36 @@ async def test_of_two_expanders_one_wins(open_shop: Any):
     assert (await told(shop))["expanded"] == 300
 
 
+def breaking(store: Any) -> tuple[Any, Any]:
+    """Give an engine's statements on campaigns, and an ``_accept`` of theirs that runs out of room once it has written."""
+    if isinstance(store, Sqlite):
+        from omnibus.stores.sqlite import campaigns as module
+
+        usual: Any = module._accept
+
+        def full(*given: Any) -> None:
+            usual(*given)
+            raise apsw.FullError
+
+        return module, full
+    from omnibus.stores.postgres import campaigns
+
+    written = campaigns._accept
+
+    async def no_room(*given: Any) -> None:
+        await written(*given)
+        raise StoreFull("no room")
+
+    return campaigns, no_room
+
+
 async def test_a_chunk_is_all_or_nothing(open_shop: Any, monkeypatch: pytest.MonkeyPatch):
     shop = open_shop
     await people(shop, 150)
     await shop.bus.launch("news", name="spring")
-    from omnibus.stores.sqlite import campaigns
-
-    usual = campaigns._accept
-
-    def full(*given: Any) -> None:
-        usual(*given)
-        raise apsw.FullError
-
+    engine, full = breaking(shop.bus.parts.store)
     with monkeypatch.context() as patch:
-        patch.setattr(campaigns, "_accept", full)  # after the list and the deliveries, before the cursor
+        patch.setattr(engine, "_accept", full)  # after the list and the deliveries, before the cursor
         with pytest.raises(StoreFull):
             await shop.bus.campaigns.advance()
     assert await told(shop) == {"standing": "running", "recipients": 150, "expanded": 0}

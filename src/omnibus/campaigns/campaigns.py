@@ -38,7 +38,7 @@ class Campaigns:
     """Keep campaigns going.
 
     Args:
-        roll: where they rest; None for a store that has no place for them yet.
+        roll: where they rest; None for a store that has no place for them.
         identity: kind, value → identity.
         template: message, values, origin → the deliveries that one customer gets, as made for nobody.
         dropped: delivery, time, reason → the event that says so.
@@ -60,7 +60,7 @@ class Campaigns:
             ConfigError: this store has none.
         """
         if self._roll is None:
-            raise ConfigError("this store keeps no campaigns", where="[omnibus] store", fix="use sqlite:omnibus.db")
+            raise ConfigError("this store keeps no campaigns", where="[omnibus] store", fix="use sqlite: or postgresql:")
         return self._roll
 
     # ---- launch

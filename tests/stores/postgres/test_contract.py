@@ -10,10 +10,11 @@ import pytest
 
 from omnibus.store import Store
 from omnibus.stores.postgres import Postgres
+from omnibus.testing.contracts.roll import RollContract
 from omnibus.testing.contracts.store import NOW, StoreContract
 
 
-class TestPostgres(StoreContract):
+class TestPostgres(StoreContract, RollContract):
     @pytest.fixture(autouse=True)
     def _database(self, databases: Any) -> None:
         self.url = databases.make()

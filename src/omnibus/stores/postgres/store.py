@@ -10,14 +10,16 @@ from typing import Any
 import psycopg
 
 from omnibus.errors import ConfigError, StoreFull
+from omnibus.model.campaign import Campaign, Chunk, Progress, Standing, origin_of
 from omnibus.model.customer import Customer, Identity
 from omnibus.model.delivery import Delivery
 from omnibus.model.event import Event
 from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
+from omnibus.roll import Roll
 from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
 from omnibus.stores.migrate import migrate
-from omnibus.stores.postgres import accepting, customers, merging, outbox, shelf
+from omnibus.stores.postgres import accepting, campaigns, customers, merging, outbox, shelf
 from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale, joined
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
@@ -30,7 +32,7 @@ NEXT_DUE = (
 )
 
 
-class Postgres(Store):
+class Postgres(Store, Roll):
     """Keep everything in one PostgreSQL database, for any number of workers and web processes.
 
     Args:
@@ -137,7 +139,7 @@ class Postgres(Store):
         return None if row is None or row[0] is None else from_micros(row[0])
 
     async def pause(self, provider: str, until: datetime, reason: str) -> None:
-        await self.engine.write(lambda db: shelf.pause(db, provider, until, reason))
+        await self.engine.write(lambda db: shelf.pause(db, provider, until, reason, self.now()))
 
     async def pauses(self, now: datetime) -> dict[str, tuple[datetime, str]]:
         return await self.engine.read(lambda db: shelf.pauses(db, now))
@@ -232,6 +234,32 @@ class Postgres(Store):
     async def definition(self, name: str, version: str) -> str | None:
         row = await self._one("SELECT body FROM journey WHERE name = %s AND version = %s", name, version)
         return None if row is None else str(row[0])
+
+    # campaigns
+
+    async def enrol(self, campaign: Campaign) -> Campaign:
+        return await self.engine.write(lambda db: campaigns.enrol(db, campaign))
+
+    async def enlist(self, campaign: Campaign, who: Sequence[str]) -> list[bool | None]:
+        return await self.engine.write(lambda db: campaigns.enlist(db, campaign, who))
+
+    async def begin(self, campaign: Campaign) -> Campaign | None:
+        return await self.engine.write(lambda db: campaigns.begin(db, campaign))
+
+    async def campaigns(self, name: str = "", *, soon: datetime | None = None) -> list[Campaign]:
+        return await self.engine.read(lambda db: campaigns.campaigns(db, name, soon))
+
+    async def expand(self, chunk: Chunk) -> Campaign | None:
+        return await self.engine.write(lambda db: campaigns.expand(db, chunk))
+
+    async def steer(self, name: str, standing: Standing, now: datetime, reason: str = "") -> Campaign | None:
+        return await self.engine.write(lambda db: campaigns.steer(db, name, standing, now, reason))
+
+    async def undone(self, name: str, limit: int) -> list[Delivery]:
+        return await self.engine.read(lambda db: campaigns.undone(db, origin_of(name), limit))
+
+    async def progress(self, name: str) -> Progress | None:
+        return await self.engine.read(lambda db: campaigns.progress(db, name), snapshot=True)
 
     async def _do(self, sql: str, *given: Any) -> None:
         async def job(db: Connection) -> None:

@@ -1,0 +1,247 @@
+"""Campaigns: the list, the chunk, the cursor, pause and stop.
+
+Locks, in the order of everything here: the campaign's row, then lanes by customer. Whoever expands or steers holds the
+row, so no delivery of a campaign is made while it is paused, and no two workers hand the same chunk out.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from omnibus.model.campaign import FOREVER, PAUSED, STEERING, STEP, STOPPED, Campaign, Chunk, Progress, Standing
+from omnibus.model.customer import PUBLIC
+from omnibus.model.delivery import Delivery
+from omnibus.model.message import Purpose
+from omnibus.stores.postgres import statements as sql
+from omnibus.stores.postgres.accepting import COUNTERS
+from omnibus.stores.postgres.engine import Connection, Surprise
+from omnibus.stores.postgres.standing import batch
+from omnibus.stores.rolls import CAMPAIGN, MOST, SUMS, add_up, campaign_row, first_id, read_campaign
+from omnibus.stores.rows import DELIVERY, delivery_row, read_delivery
+from omnibus.stores.schema import to_micros
+
+LONG = "SET LOCAL statement_timeout = '10min'"  # a statement over everybody; it locks no more than its campaign
+READ = f"SELECT {CAMPAIGN} FROM campaign WHERE name = %s"
+LIST = f"SELECT {CAMPAIGN} FROM campaign WHERE %s IN ('', name) ORDER BY launched DESC, name"
+SOON = (
+    f"SELECT {CAMPAIGN}, (SELECT count(*) FROM (SELECT FROM delivery WHERE origin = 'campaign:' || campaign.name"
+    f" AND origin <> '' AND due IS NOT NULL AND due <= %s LIMIT {MOST}) AS d) FROM campaign"
+    " WHERE standing = 'running' AND whole = 0 ORDER BY launched, name"
+)
+INSERT = f"INSERT INTO campaign ({CAMPAIGN}) VALUES ({', '.join(['%s'] * 16)})"
+ENLIST = (
+    "INSERT INTO recipient (campaign, customer, step, expanded) SELECT %s, u.customer, %s, 0 FROM"
+    " unnest(%s::text[]) AS u(customer) ORDER BY u.customer ON CONFLICT DO NOTHING RETURNING customer"
+)
+_REACHABLE = f"created <= %s AND NOT starts_with(id, '{PUBLIC}')"
+EVERYBODY = f'SELECT count(*) FROM customer WHERE "into" IS NULL AND {_REACHABLE}'
+LISTED = "SELECT count(*) FROM recipient WHERE campaign = %s"
+BEGIN = "UPDATE campaign SET standing = 'running', recipients = %s, digest = %s, rejected = %s WHERE name = %s"
+
+# ---- a chunk
+
+PAGE_OF_ALL = f'SELECT id, "into" FROM customer WHERE id > %s AND {_REACHABLE} ORDER BY id LIMIT %s'
+PAGE_OF_LIST = (
+    'SELECT r.customer, c."into" FROM recipient r LEFT JOIN customer c ON c.id = r.customer'
+    " WHERE r.campaign = %s AND r.customer > %s AND r.step = %s AND r.expanded = 0 ORDER BY r.customer LIMIT %s"
+)
+REACH = (  # gives whom nobody reached before: the key (campaign, customer, step) decides
+    "INSERT INTO recipient AS r (campaign, customer, step, expanded) SELECT %s, u.customer, %s, 1 FROM"
+    " unnest(%s::text[]) AS u(customer) ORDER BY u.customer ON CONFLICT (campaign, customer, step)"
+    " DO UPDATE SET expanded = 1 WHERE r.expanded = 0 RETURNING customer"
+)
+MOVE = "UPDATE campaign SET cursor = %s, whole = %s, recipients = %s, expanded = %s, accepted = accepted + %s WHERE name = %s"
+
+# ---- pause, resume, stop
+
+STEER = "UPDATE campaign SET standing = %s, changed = %s, reason = %s WHERE name = %s"
+REST = "INSERT INTO pause (provider, until, reason) VALUES (%s, %s, %s)"
+WORK = "DELETE FROM pause WHERE provider = %s"
+_OURS = (
+    "origin = %(origin)s AND origin <> '' AND due IS NOT NULL"  # literally what the index `delivery_origin` asks for
+)
+#: waits, and no request of it may have left: nothing that is under way is ever taken back
+_IN_HAND = (
+    "(state = 'queued' OR (state = 'held' AND due <= %(now)s) OR (state = 'sending' AND NOT EXISTS"
+    " (SELECT FROM attempt a WHERE a.delivery = delivery.id AND a.outcome = '')))"
+)
+_LANES = (
+    "SELECT customer FROM lane WHERE customer IN (SELECT customer FROM delivery WHERE {}) ORDER BY customer FOR UPDATE"
+)
+LOCK_WAITING = _LANES.format(
+    f"{_OURS} AND (state IN ('queued', 'sending') OR (state = 'held' AND due <= %(now)s))"
+)  # more than are held in the end: attempts are looked at once no worker can write one any more
+HOLD = (
+    "UPDATE delivery SET state = 'held', reason = %(why)s, due = CASE WHEN %(keep)s THEN coalesce(expires, %(due)s)"
+    f" ELSE %(due)s END, lease = NULL, lease_until = NULL WHERE {_OURS} AND {_IN_HAND} AND customer = ANY(%(lanes)s)"
+)
+_SLEEPS = f"{_OURS} AND state IN ('held', 'unknown') AND reason = %(why)s AND lease IS NULL"
+LOCK_SLEEPING = _LANES.format(_SLEEPS)
+WAKE = f"UPDATE delivery SET due = %(now)s WHERE {_SLEEPS} AND customer = ANY(%(lanes)s)"
+UNDONE = (
+    f"SELECT {DELIVERY} FROM delivery WHERE {_OURS} AND state IN ('queued', 'held') AND lease IS NULL"
+    " ORDER BY due LIMIT %(limit)s"
+)
+
+
+async def _one(db: Connection, name: str, lock: str = "") -> Campaign | None:
+    row = await (await db.execute(READ + lock, (name,))).fetchone()
+    return None if row is None else read_campaign(row)
+
+
+async def _read(db: Connection, name: str) -> Campaign:
+    found = await _one(db, name)
+    assert found is not None, "its row is locked"
+    return found
+
+
+async def enrol(db: Connection, campaign: Campaign) -> Campaign:
+    """Write a campaign down, or give the one that bears this name."""
+    found = await _one(db, campaign.name, " FOR UPDATE")
+    if found is not None and found.standing is not Standing.LOADING:
+        return found
+    async with db.pipeline():
+        await db.execute(LONG)
+        await db.execute("DELETE FROM recipient WHERE campaign = %s", (campaign.name,))
+        await db.execute("DELETE FROM campaign WHERE name = %s", (campaign.name,))
+        await db.execute(INSERT, campaign_row(campaign))
+    return campaign
+
+
+async def _loads(db: Connection, campaign: Campaign) -> bool:
+    found = await _one(db, campaign.name, " FOR UPDATE")
+    return found is not None and found.id == campaign.id and found.standing is Standing.LOADING
+
+
+async def enlist(db: Connection, campaign: Campaign, customers: Sequence[str]) -> list[bool | None]:
+    """Put customers on the list, as who they are now."""
+    if not await _loads(db, campaign):
+        return []
+    now = dict(await (await db.execute(sql.CANONICAL, (list(set(customers)),))).fetchall())
+    people = sorted({each for each in now.values() if not each.startswith(PUBLIC)})
+    cursor = await db.execute(ENLIST, (campaign.name, STEP, people))
+    fresh = {row[0] for row in await cursor.fetchall()}
+    answers: list[bool | None] = []
+    for each in customers:
+        who = now.get(each, PUBLIC)
+        answers.append(None if who.startswith(PUBLIC) else who in fresh)
+        fresh.discard(who)  # the second time it is on the list already
+    return answers
+
+
+async def begin(db: Connection, campaign: Campaign) -> Campaign | None:
+    """Count the recipients and let it run."""
+    if not await _loads(db, campaign):
+        return None
+    await db.execute(LONG)
+    everybody = campaign.source == "all"
+    counted = await db.execute(
+        *((EVERYBODY, (to_micros(campaign.launched),)) if everybody else (LISTED, (campaign.name,)))
+    )
+    row = await counted.fetchone()
+    await db.execute(BEGIN, (row[0] if row else 0, campaign.digest, campaign.rejected, campaign.name))
+    return await _read(db, campaign.name)
+
+
+async def campaigns(db: Connection, name: str, soon: datetime | None) -> list[Campaign]:
+    """List campaigns."""
+    cursor = await (db.execute(LIST, (name,)) if soon is None else db.execute(SOON, (to_micros(soon),)))
+    return [read_campaign(row) for row in await cursor.fetchall()]
+
+
+async def expand(db: Connection, chunk: Chunk) -> Campaign | None:
+    """Insert the deliveries of the next customers and move the cursor; None while another worker expands.
+
+    Raises:
+        Surprise: one of them was merged meanwhile; the whole call runs again.
+    """
+    found = await _one(db, chunk.campaign.name, " FOR UPDATE SKIP LOCKED")
+    if found is None or found.standing is not Standing.RUNNING or found.whole or found.cursor != chunk.campaign.cursor:
+        return None
+    page = await _page(db, found, chunk.size)
+    merged = [customer for customer, into in page if into is not None]
+    now = dict(await (await db.execute(sql.CANONICAL, (merged,))).fetchall()) if merged else {}
+    people = sorted({now.get(customer, customer) for customer, _ in page})
+    cursor = await db.execute(REACH, (found.name, STEP, people))
+    fresh = sorted(row[0] for row in await cursor.fetchall())
+    await _accept(db, chunk, fresh)
+    whole, expanded = len(page) < chunk.size, found.expanded + len(fresh)
+    recipients = expanded if whole else max(found.recipients, expanded)  # some were merged since they were counted
+    last = page[-1][0] if page else found.cursor
+    accepted = len(fresh) * len(chunk.templates)
+    await db.execute(MOVE, (last, int(whole), recipients, expanded, accepted, found.name))
+    return await _read(db, found.name)
+
+
+async def _page(db: Connection, campaign: Campaign, size: int) -> list[tuple[str, str | None]]:
+    """Read the next customers after the cursor, by key; those merged since lead to who they are now."""
+    if campaign.source == "all":
+        cursor = await db.execute(PAGE_OF_ALL, (campaign.cursor, to_micros(campaign.launched), size))
+    else:
+        cursor = await db.execute(PAGE_OF_LIST, (campaign.name, campaign.cursor, STEP, size))
+    return await cursor.fetchall()
+
+
+async def _accept(db: Connection, chunk: Chunk, customers: Sequence[str]) -> None:
+    """Insert the deliveries as ``accepting`` does: lanes first, in the order of customers, then who is still themselves."""
+    if not customers:
+        return
+    ids = iter(chunk.ids)
+    shared = [delivery_row(each)[3:] for each in chunk.templates]
+    rows = [(next(ids), who, who, *row) for who in customers for row in shared]
+    due = min(to_micros(each.due) for each in chunk.templates)
+    urgent = [to_micros(each.due) for each in chunk.templates if each.purpose == Purpose.TRANSACTIONAL]
+    async with db.pipeline():
+        await batch(db, sql.RAISE_LANES, [(who, due, min(urgent, default=None)) for who in customers])
+        present = await db.execute(sql.PRESENT, (customers,))
+        await batch(db, sql.PUT_DELIVERIES, rows)
+        await db.execute(sql.COUNT, (f"accepted:{random.randrange(COUNTERS)}", len(rows)))  # noqa: S311
+    if len(await present.fetchall()) != len(customers):
+        raise Surprise
+
+
+async def steer(db: Connection, name: str, standing: Standing, now: datetime, reason: str) -> Campaign | None:
+    """Pause, resume or stop, and let what waits follow in the same commit."""
+    found = await _one(db, name, " FOR UPDATE")
+    if found is None or standing not in STEERING[found.standing]:
+        return found
+    given: dict[str, Any] = {"origin": found.origin, "now": to_micros(now)}
+    async with db.pipeline():
+        await db.execute(LONG)
+        await db.execute(STEER, (standing.value, to_micros(now), reason, name))
+        await db.execute(WORK, (found.origin,))
+    if standing is Standing.RUNNING:  # what the pause held is judged again, now
+        await _move(db, LOCK_SLEEPING, WAKE, {**given, "why": PAUSED})
+        return await _read(db, name)
+    paused = standing is Standing.PAUSED
+    why, due = (PAUSED, to_micros(FOREVER)) if paused else (STOPPED, to_micros(now))
+    await db.execute(REST, (found.origin, to_micros(FOREVER), why))
+    await _move(db, LOCK_WAITING, HOLD, {**given, "why": why, "due": due, "keep": paused})
+    return await _read(db, name)
+
+
+async def _move(db: Connection, lock: str, act: str, given: dict[str, Any]) -> None:
+    """Lock the lanes, move the deliveries, let the lanes follow; whoever had one in hand has lost the lease then."""
+    lanes = [row[0] for row in await (await db.execute(lock, given)).fetchall()]
+    async with db.pipeline():
+        await db.execute(act, {**given, "lanes": lanes})
+        await db.execute(sql.REFRESH_LANES, (lanes,))
+
+
+async def undone(db: Connection, origin: str, limit: int) -> list[Delivery]:
+    """List what waits in nobody's hands."""
+    rows = await (await db.execute(UNDONE, {"origin": origin, "limit": limit})).fetchall()
+    return [read_delivery(row) for row in rows]
+
+
+async def progress(db: Connection, name: str) -> Progress | None:
+    """Add a campaign up; called inside one snapshot, so that the sums are of one moment."""
+    found = await _one(db, name)
+    if found is None:
+        return None
+    await db.execute(LONG)
+    cursor = await db.execute(SUMS.format(mark="%s"), (first_id(found), found.origin))
+    return add_up(found, await cursor.fetchall())
