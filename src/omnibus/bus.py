@@ -397,7 +397,11 @@ class Bus:
 
     async def rebuild(self, customer: str) -> bool:
         """Fold one customer anew from their events; True when the stored context was byte-identical."""
-        return await self.parts.timeline.rebuild(customer)
+        return not await self.rebuild_all([customer])
+
+    async def rebuild_all(self, customers: Sequence[str]) -> list[str]:
+        """Fold many customers anew, hundreds at a time; lists those whose stored context differed, and is right now."""
+        return await self.parts.timeline.rebuild(customers)
 
     # ---- working
 

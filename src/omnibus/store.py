@@ -52,6 +52,16 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """Hold a customer's whole timeline, in order, beside the context that is stored of it."""
+
+    customer: str
+    version: int
+    bodies: dict[str, bytes] = field(repr=False)
+    events: list[Event] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """Move one delivery by a report; the fields left None stay. A report that came before the receipt waits for it."""
 
@@ -297,6 +307,14 @@ class Store(ABC):
     @abstractmethod
     async def events(self, subjects: Sequence[str], *, last: int | None = None) -> list[Event]:
         """List events of subjects in timeline order; only the last ones if *last* is given."""
+
+    async def histories(self, customers: Sequence[str]) -> dict[str, History]:
+        """Read whole timelines with their contexts, by id as `load` does; of too much at once only the first ones."""
+        found = await self.load(customers)
+        return {
+            asked: History(each.customer.id, each.version, each.bodies, await self.events(each.aliases))
+            for asked, each in found.items()
+        }
 
     @abstractmethod
     async def put(self, changes: Sequence[Change]) -> list[bool]:

@@ -162,23 +162,24 @@ class Timeline:
             NotFound: no such customer.
             Conflict: a context kept moving.
         """
-        left, differed = list(customers), list[str]()
-        for _ in range(TRIES):
-            found = await self.store.histories(left)
-            changes = {each: change for each in left if (change := self._retold(each, found.get(each))) is not None}
-            if not changes:
-                return differed
+        left, differed, tries = list(dict.fromkeys(customers)), list[str](), 0
+        while left:
+            found = await self.store.histories(left[:TOGETHER])
+            if not found:
+                raise NotFound(f"no customer {left[0]}", fix="`omnibus customers` lists them")
+            changes = {asked: change for asked, told in found.items() if (change := self._retold(told)) is not None}
             # guarded by the version: an event that came meanwhile is not lost from the context
-            done = await self.store.put(list(changes.values()))
-            differed += [each for each, ok in zip(changes, done, strict=True) if ok]
-            left = [each for each, ok in zip(changes, done, strict=True) if not ok]
-            if not left:
-                return differed
-        raise Conflict("the context kept moving; try again")
+            done = await self.store.put(list(changes.values())) if changes else []
+            stale = {each for each, ok in zip(changes, done, strict=True) if not ok}
+            differed += [each for each in changes if each not in stale]
+            left = [each for each in left if each not in found or each in stale]
+            tries = tries + 1 if stale else 0
+            if tries == TRIES:
+                raise Conflict("the context kept moving; try again")
+        return differed
 
-    def _retold(self, asked: str, told: History | None) -> Change | None:
-        if told is None:
-            raise NotFound(f"no customer {asked}", fix="`omnibus customers` lists them")
+    def _retold(self, told: History) -> Change | None:
+        """Fold a whole timeline; None when that is what is stored, byte by byte."""
         after = Context(Customer(told.customer), self.facets, version=told.version).after(told.events)
         bodies, facets = after.bodies(), self.facets
         if bodies == told.bodies or bodies == {name: body for name, body in told.bodies.items() if name in facets}:
@@ -196,10 +197,8 @@ class Timeline:
         folded = 0
         if any(known.get(name) != version for name, version in now.items()):
             async for page in self.store.customers():
-                for start in range(0, len(page), TOGETHER):
-                    chunk = page[start : start + TOGETHER]
-                    await self.rebuild([each.id for each in chunk])
-                    folded += len(chunk)
+                await self.rebuild([each.id for each in page])
+                folded += len(page)
         if known != now or told is None:
             await self.store.note(*_VERSIONS, json.dumps(now))
         return folded

@@ -114,9 +114,9 @@ class Roads:
         bus = await self.bench.bus(people=people)
 
         async def run() -> int:
-            for name in self.bench.names(people):
-                if not await bus.rebuild(name):
-                    raise RuntimeError(f"the context of {name} differs from its events")
+            differed = await bus.rebuild_all(self.bench.names(people))
+            if differed:
+                raise RuntimeError(f"the context of {differed[0]} differs from its events")
             return people
 
         return run

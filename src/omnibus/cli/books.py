@@ -70,9 +70,7 @@ def rebuild(ctx: click.Context, customers: tuple[str, ...], *, as_json: bool) ->
         named = [(await bus.customers.get(each)).id for each in customers]
         with counting("customers rebuilt") as advance:
             async for page in _pages(bus, named):
-                for each in page:
-                    if not await bus.rebuild(each):
-                        differed.append(each)
+                differed += await bus.rebuild_all(page)
                 done += len(page)
                 advance(len(page))
         return {"ok": not differed, "customers": done, "differed": differed}

@@ -30,7 +30,7 @@ _ALIAS = f'SELECT "into", id FROM customer WHERE "into" {_IN} ORDER BY id'
 
 def load(db: apsw.Connection, ids: Sequence[str], since: datetime | None) -> dict[str, Loaded]:
     """Load customers by the ids asked for; merged ids lead to who they are now."""
-    who = _now_called(db, ids)
+    who = now_called(db, ids)
     these = json.dumps(list(dict.fromkeys(who.values())))
     contexts = {row[0]: row for row in db.execute(_CONTEXT, (these,))}
     known: defaultdict[str, list[Identity]] = defaultdict(list)
@@ -43,7 +43,7 @@ def load(db: apsw.Connection, ids: Sequence[str], since: datetime | None) -> dic
     if since is not None:
         for customer, started, channel, points in db.execute(_SPENT, (these, to_micros(since))):
             spent[customer].append(Spent(from_micros(started), channel, points))
-    merged = _aliases(db, these)
+    merged = aliases(db, these)
     found: dict[str, Loaded] = {}
     for asked in ids:
         id_ = who.get(asked)
@@ -55,13 +55,14 @@ def load(db: apsw.Connection, ids: Sequence[str], since: datetime | None) -> dic
             version, bodies = row[1], decode_bodies(row[5])
             through = None if row[2] is None else (from_micros(row[2]), row[3], row[4])
         found[asked] = Loaded(
-            Customer(id_, tuple(known[id_])), _chain(id_, merged), version, through, bodies, tuple(live[id_]),
+            Customer(id_, tuple(known[id_])), chain(id_, merged), version, through, bodies, tuple(live[id_]),
             tuple(spent[id_]),
         )  # fmt: skip
     return found
 
 
-def _now_called(db: apsw.Connection, ids: Sequence[str]) -> dict[str, str]:
+def now_called(db: apsw.Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Follow merges: id asked for → who that is now; unknown ids are missing."""
     found: dict[str, str] = {}
     for id_, into in db.execute(_WHO, (json.dumps(list(dict.fromkeys(ids))),)):
         who = id_ if into is None else canonical(db, id_)
@@ -70,7 +71,7 @@ def _now_called(db: apsw.Connection, ids: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _aliases(db: apsw.Connection, these: str) -> dict[str, list[str]]:
+def aliases(db: apsw.Connection, these: str) -> dict[str, list[str]]:
     """List who was merged into whom, over all steps of a chain."""
     merged: defaultdict[str, list[str]] = defaultdict(list)
     while True:
@@ -83,7 +84,8 @@ def _aliases(db: apsw.Connection, these: str) -> dict[str, list[str]]:
         these = json.dumps(fresh)
 
 
-def _chain(id_: str, merged: dict[str, list[str]]) -> tuple[str, ...]:
+def chain(id_: str, merged: dict[str, list[str]]) -> tuple[str, ...]:
+    """List the ids that lead to *id_*, itself first."""
     found = [id_]
     for each in found:
         found += merged.get(each, ())

@@ -17,12 +17,13 @@ from omnibus.model.event import Event
 from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
 from omnibus.roll import Roll
-from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
+from omnibus.store import Change, CodeRow, Grant, History, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
 from omnibus.stores.migrate import HEAD, migrate
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.sqlite import accepting, batch, books, campaigns, customers, loading, merging, outbox, shelf
 from omnibus.stores.sqlite.engine import Engine
+from omnibus.stores.sqlite.histories import histories
 
 PAGE = 500
 NEAR = 8  # rows of a read that costs less than the way to another thread and back
@@ -96,6 +97,9 @@ class Sqlite(Store, Roll):
 
     async def events(self, subjects: Sequence[str], *, last: int | None = None) -> list[Event]:
         return await self.engine.read(lambda db: customers.events(db, subjects, last))
+
+    async def histories(self, ids: Sequence[str]) -> dict[str, History]:
+        return await self.engine.read(lambda db: at_once(db, lambda: histories(db, ids)))
 
     async def put(self, changes: Sequence[Change]) -> list[bool]:
         return await self.engine.write(lambda db: customers.put(db, changes, self.stirring))
