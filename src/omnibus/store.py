@@ -20,6 +20,7 @@ from omnibus.model.delivery import Delivery, State
 from omnibus.model.event import Event
 from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
+from omnibus.upkeep import Upkeep
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,7 @@ class Step:
     wishes: tuple[Wish, ...] = ()
 
 
-class Store(ABC):
+class Store(Upkeep, ABC):
     """Keep customers, events, contexts, deliveries, attempts, codes and runs; all or nothing per call.
 
     Raises (every writing call):

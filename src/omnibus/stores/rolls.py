@@ -21,7 +21,8 @@ SUMS = (
     "SELECT state, CASE WHEN state IN ('held','dropped','failed','expired') THEN reason ELSE '' END AS why, count(*)"
     " FROM delivery WHERE id>={mark} AND origin={mark} GROUP BY state, why ORDER BY 3 DESC"
 )
-_TOLD = ("held", "dropped", "failed", "expired")
+#: states of which a campaign tells the reasons
+TOLD = ("held", "dropped", "failed", "expired")
 
 
 def campaign_row(each: Campaign) -> Row:
@@ -50,11 +51,12 @@ def first_id(campaign: Campaign) -> str:
 
 
 def add_up(campaign: Campaign, rows: Iterable[Row]) -> Progress:
-    """Add up what SUMS gave."""
+    """Add up what SUMS gave, and what was pruned since."""
     states: dict[str, int] = {}
     reasons: dict[str, dict[str, int]] = {}
     for state, why, count in rows:
         states[state] = states.get(state, 0) + count
-        if state in _TOLD:
-            reasons.setdefault(state, {})[why] = count
+        if state in TOLD:
+            mine = reasons.setdefault(state, {})
+            mine[why] = mine.get(why, 0) + count
     return Progress(campaign, states, reasons)

@@ -29,6 +29,10 @@ HOT = {
     "fillfactor": 70, "autovacuum_vacuum_scale_factor": 0.01, "autovacuum_vacuum_threshold": 500,
     "autovacuum_analyze_scale_factor": 0.02,
 }  # fmt: skip
+#: PostgreSQL: written once and deleted later, so pages may be full
+BUSY = {
+    "autovacuum_vacuum_scale_factor": 0.01, "autovacuum_vacuum_threshold": 500, "autovacuum_analyze_scale_factor": 0.02,
+}  # fmt: skip
 
 customer = Table(
     "customer", meta,
@@ -67,6 +71,7 @@ event = Table(
     Column("heard", Integer, nullable=False, server_default=text("1")),
     Index("event_key", "id", "source", unique=True),
     Index("event_timeline", "subject", "time", "id"),
+    postgresql_with=BUSY,
 )  # fmt: skip
 Index("event_unheard", event.c.seq, sqlite_where=event.c.heard == 0, postgresql_where=event.c.heard == 0)
 
@@ -171,6 +176,7 @@ decision = Table(
     Column("delivery", Text, nullable=False, index=True),
     Column("at", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
+    postgresql_with=BUSY,
 )  # fmt: skip
 
 tally = Table(  # counted on its own, so that `audit` can compare
@@ -184,6 +190,7 @@ sendkey = Table(
     Column("key", Text, primary_key=True),
     Column("digest", Text, nullable=False),
     Column("deliveries", Text, nullable=False),
+    postgresql_with=BUSY,
 )  # fmt: skip
 
 code = Table(
@@ -209,6 +216,13 @@ pause = Table(
     Column("provider", Text, primary_key=True),
     Column("until", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+)  # fmt: skip
+
+rate = Table(  # when the next token of a shared rate is due, in machine time
+    "rate", meta,
+    Column("name", Text, primary_key=True),
+    Column("arrival", BigInteger, nullable=False),
+    postgresql_with=HOT,
 )  # fmt: skip
 
 note = Table(
@@ -249,6 +263,7 @@ run = Table(
     Column("reason", Text, nullable=False, server_default=text("''")),
     Column("started", BigInteger, nullable=False),
     Index("run_entry", "customer", "journey", "entry", unique=True),
+    postgresql_with=HOT,
 )  # fmt: skip
 _waits = run.c.due.is_not(None)
 Index("run_due", run.c.due, sqlite_where=_waits, postgresql_where=_waits)

@@ -19,6 +19,7 @@ from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.accepting import COUNTERS
 from omnibus.stores.postgres.engine import Connection, Surprise
 from omnibus.stores.postgres.standing import batch
+from omnibus.stores.pruned import PRUNED, PRUNED_TALLIES, sums_of
 from omnibus.stores.rolls import CAMPAIGN, MOST, SUMS, add_up, campaign_row, first_id, read_campaign
 from omnibus.stores.rows import DELIVERY, delivery_row, read_delivery
 from omnibus.stores.schema import to_micros
@@ -244,4 +245,5 @@ async def progress(db: Connection, name: str) -> Progress | None:
         return None
     await db.execute(LONG)
     cursor = await db.execute(SUMS.format(mark="%s"), (first_id(found), found.origin))
-    return add_up(found, await cursor.fetchall())
+    tallies = await db.execute(PRUNED_TALLIES.format(mark="%s"), (len(PRUNED), PRUNED))
+    return add_up(found, [*await cursor.fetchall(), *sums_of(await tallies.fetchall(), found.origin)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.engine import Connection
 from omnibus.stores.postgres.sheet import Sheet, open_sheet
 from omnibus.stores.postgres.standing import batch
+from omnibus.stores.pruned import FLAGGED, PRUNED, PRUNED_TALLIES, states_of
 from omnibus.stores.rows import ATTEMPT, Row, read_attempt, read_delivery
 from omnibus.stores.schema import to_micros
 
@@ -153,13 +154,16 @@ async def audit(db: Connection, now: datetime) -> dict[str, int]:
         row = await (await db.execute(statement, given)).fetchone()
         return int(row[0]) if row and row[0] is not None else 0
 
-    counts = dict(await (await db.execute("SELECT state, count(*) FROM delivery GROUP BY state")).fetchall())
+    tallies = await db.execute(PRUNED_TALLIES.format(mark="%s"), (len(PRUNED), PRUNED))
+    pruned = states_of(await tallies.fetchall())
+    living = dict(await (await db.execute("SELECT state, count(*) FROM delivery GROUP BY state")).fetchall())
+    counts = pruned + Counter(living)
     accepted = await one("SELECT sum(count) FROM tally WHERE starts_with(name, 'accepted')")
     final = sum(counts.get(state.value, 0) for state in FINAL)
     waiting = sum(counts.get(state.value, 0) for state in WAITING)
     finals = sorted(state.value for state in FINAL)
     return {
-        "accepted": accepted, "final": final, "waiting": waiting,
+        "accepted": accepted, "final": final, "waiting": waiting, "pruned": pruned.total(),
         **{state.value: counts.get(state.value, 0) for state in State},
         "unbalanced": accepted - final - waiting,
         "silent": await one("SELECT count(*) FROM delivery WHERE reason = '' AND state = ANY(%s)", finals),
@@ -176,5 +180,6 @@ async def audit(db: Connection, now: datetime) -> dict[str, int]:
             "SELECT count(*) FROM delivery d WHERE state IN ('sent', 'delivered', 'opened', 'clicked', 'replied')"
             " AND NOT EXISTS (SELECT FROM attempt a WHERE a.delivery = d.id AND a.outcome = 'accepted')"
         ),
-        "flagged": await one("SELECT count(*) FROM delivery WHERE flagged = 1"),
+        "flagged": await one("SELECT count(*) FROM delivery WHERE flagged = 1")
+        + await one("SELECT count FROM tally WHERE name = %s", FLAGGED),
     }  # fmt: skip

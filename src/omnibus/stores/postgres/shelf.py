@@ -15,6 +15,7 @@ from omnibus.stores.postgres.accepting import open_acceptance
 from omnibus.stores.postgres.engine import Connection, Stale, Surprise
 from omnibus.stores.postgres.sheet import Sheet, open_sheet
 from omnibus.stores.postgres.standing import batch
+from omnibus.stores.postgres.upkeep import void
 from omnibus.stores.rows import EVENT, RUN, read_events, read_run, run_row
 from omnibus.stores.schema import from_micros, to_micros
 
@@ -65,10 +66,11 @@ async def redeem(
     return Redemption(True, code.offer, basket, customer=customer)
 
 
-async def pause(db: Connection, provider: str, until: datetime, reason: str) -> None:
+async def pause(db: Connection, provider: str, until: datetime, reason: str, now: datetime) -> None:
     """Let a provider rest; only ever prolonged. Waits for attempts that are being committed, so none comes after it."""
     await db.execute(GUARD_PROVIDER, (provider,))
     await db.execute(PAUSE, (provider, to_micros(until), reason))
+    await void(db, provider, (until - now).total_seconds())
 
 
 async def pauses(db: Connection, now: datetime) -> dict[str, tuple[datetime, str]]:

@@ -21,6 +21,7 @@ from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlemen
 from omnibus.stores.migrate import migrate
 from omnibus.stores.postgres import accepting, campaigns, customers, merging, outbox, shelf
 from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale, joined
+from omnibus.stores.postgres.upkeep import Keeping
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
 
@@ -32,7 +33,7 @@ NEXT_DUE = (
 )
 
 
-class Postgres(Store, Roll):
+class Postgres(Keeping, Store, Roll):
     """Keep everything in one PostgreSQL database, for any number of workers and web processes.
 
     Args:
@@ -238,13 +239,13 @@ class Postgres(Store, Roll):
     # campaigns
 
     async def enrol(self, campaign: Campaign) -> Campaign:
-        return await self.engine.write(lambda db: campaigns.enrol(db, campaign))
+        return await self.engine.write(lambda db: campaigns.enrol(db, campaign), silence=campaigns.LONGEST)
 
     async def enlist(self, campaign: Campaign, who: Sequence[str]) -> list[bool | None]:
         return await self.engine.write(lambda db: campaigns.enlist(db, campaign, who))
 
     async def begin(self, campaign: Campaign) -> Campaign | None:
-        return await self.engine.write(lambda db: campaigns.begin(db, campaign))
+        return await self.engine.write(lambda db: campaigns.begin(db, campaign), silence=campaigns.LONGEST)
 
     async def campaigns(self, name: str = "", *, soon: datetime | None = None) -> list[Campaign]:
         return await self.engine.read(lambda db: campaigns.campaigns(db, name, soon))
@@ -253,13 +254,15 @@ class Postgres(Store, Roll):
         return await self.engine.write(lambda db: campaigns.expand(db, chunk))
 
     async def steer(self, name: str, standing: Standing, now: datetime, reason: str = "") -> Campaign | None:
-        return await self.engine.write(lambda db: campaigns.steer(db, name, standing, now, reason))
+        return await self.engine.write(
+            lambda db: campaigns.steer(db, name, standing, now, reason), silence=campaigns.LONGEST
+        )
 
     async def undone(self, name: str, limit: int) -> list[Delivery]:
         return await self.engine.read(lambda db: campaigns.undone(db, origin_of(name), limit))
 
     async def progress(self, name: str) -> Progress | None:
-        return await self.engine.read(lambda db: campaigns.progress(db, name), snapshot=True)
+        return await self.engine.read(lambda db: campaigns.progress(db, name), snapshot=True, silence=campaigns.LONGEST)
 
     async def _do(self, sql: str, *given: Any) -> None:
         async def job(db: Connection) -> None:

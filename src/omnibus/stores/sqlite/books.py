@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
 import apsw
 
 from omnibus.model.delivery import FINAL, WAITING, State
+from omnibus.stores.pruned import FLAGGED, PRUNED, PRUNED_TALLIES, states_of
 from omnibus.stores.schema import to_micros
 
 
@@ -18,7 +20,8 @@ def audit(db: apsw.Connection, now: datetime) -> dict[str, int]:
         row = db.execute(sql, given).fetchone()
         return int(row[0]) if row and row[0] is not None else 0
 
-    counts = dict(db.execute("SELECT state, count(*) FROM delivery GROUP BY state"))
+    pruned = states_of(db.execute(PRUNED_TALLIES.format(mark="?"), (len(PRUNED), PRUNED)))
+    counts = pruned + Counter(dict(db.execute("SELECT state, count(*) FROM delivery GROUP BY state")))
     accepted = one("SELECT count FROM tally WHERE name='accepted'")
     final = sum(counts.get(state.value, 0) for state in FINAL)
     waiting = sum(counts.get(state.value, 0) for state in WAITING)
@@ -26,7 +29,7 @@ def audit(db: apsw.Connection, now: datetime) -> dict[str, int]:
     late = to_micros(now) - 120_000_000
     free = "d.due IS NOT NULL AND d.lease IS NULL"
     return {
-        "accepted": accepted, "final": final, "waiting": waiting,
+        "accepted": accepted, "final": final, "waiting": waiting, "pruned": pruned.total(),
         **{state.value: counts.get(state.value, 0) for state in State},
         "unbalanced": accepted - final - waiting,
         "silent": one(f"SELECT count(*) FROM delivery WHERE reason='' AND state IN ({finals})"),
@@ -43,5 +46,6 @@ def audit(db: apsw.Connection, now: datetime) -> dict[str, int]:
             "SELECT count(*) FROM delivery d WHERE state IN ('sent','delivered','opened','clicked','replied') AND NOT EXISTS"
             " (SELECT 1 FROM attempt a WHERE a.delivery=d.id AND a.outcome='accepted')"
         ),
-        "flagged": one("SELECT count(*) FROM delivery WHERE flagged=1"),
+        "flagged": one("SELECT count(*) FROM delivery WHERE flagged=1")
+        + one("SELECT count FROM tally WHERE name=?", FLAGGED),
     }  # fmt: skip

@@ -10,6 +10,7 @@ import apsw
 from omnibus.model.campaign import FOREVER, PAUSED, STEERING, STEP, STOPPED, Campaign, Chunk, Progress, Standing
 from omnibus.model.customer import PUBLIC
 from omnibus.model.delivery import Delivery
+from omnibus.stores.pruned import PRUNED, PRUNED_TALLIES, sums_of
 from omnibus.stores.rolls import CAMPAIGN, MOST, SUMS, add_up, campaign_row, first_id, read_campaign
 from omnibus.stores.rows import DELIVERY, delivery_row, read_delivery
 from omnibus.stores.schema import to_micros
@@ -201,4 +202,5 @@ def progress(db: apsw.Connection, name: str) -> Progress | None:
     if found is None:
         return None
     rows = db.execute(SUMS.format(mark="?"), (first_id(found), found.origin))
-    return add_up(found, rows)
+    tallies = db.execute(PRUNED_TALLIES.format(mark="?"), (len(PRUNED), PRUNED))
+    return add_up(found, [*rows, *sums_of(tallies, found.origin)])

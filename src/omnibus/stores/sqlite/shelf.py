@@ -16,6 +16,7 @@ from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.sqlite.accepting import accept
 from omnibus.stores.sqlite.customers import apply
 from omnibus.stores.sqlite.engine import Stale
+from omnibus.stores.sqlite.upkeep import void
 
 
 def issue(db: apsw.Connection, codes: Sequence[CodeRow]) -> None:
@@ -54,13 +55,14 @@ def redeem(
     return Redemption(True, code.offer, basket, customer=customer)
 
 
-def pause(db: apsw.Connection, provider: str, until: datetime, reason: str) -> None:
+def pause(db: apsw.Connection, provider: str, until: datetime, reason: str, now: datetime) -> None:
     """Let a provider rest; only ever prolonged."""
     db.execute(
         "INSERT INTO pause (provider, until, reason) VALUES (?, ?, ?) ON CONFLICT (provider) DO UPDATE SET"
         " until=excluded.until, reason=excluded.reason WHERE excluded.until>until",
         (provider, to_micros(until), reason),
     )
+    void(db, provider, (until - now).total_seconds())
 
 
 def pauses(db: apsw.Connection, now: datetime) -> dict[str, tuple[datetime, str]]:

@@ -24,13 +24,14 @@ from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.sqlite import accepting, batch, books, campaigns, customers, loading, merging, outbox, shelf
 from omnibus.stores.sqlite.engine import Engine
 from omnibus.stores.sqlite.histories import histories
+from omnibus.stores.sqlite.upkeep import Keeping
 
 PAGE = 500
 NEAR = 8  # rows of a read that costs less than the way to another thread and back
 T = TypeVar("T")
 
 
-class Sqlite(Store, Roll):
+class Sqlite(Keeping, Store, Roll):
     """Keep everything in one file.
 
     Args:
@@ -144,7 +145,7 @@ class Sqlite(Store, Roll):
         return None if row is None or row[0] is None else from_micros(row[0])
 
     async def pause(self, provider: str, until: datetime, reason: str) -> None:
-        await self.engine.write(lambda db: shelf.pause(db, provider, until, reason))
+        await self.engine.write(lambda db: shelf.pause(db, provider, until, reason, self.now()))
 
     async def pauses(self, now: datetime) -> dict[str, tuple[datetime, str]]:
         return await self.engine.read(lambda db: shelf.pauses(db, now), near=True)
