@@ -24,7 +24,8 @@ from omnibus.stores.rolls import CAMPAIGN, MOST, SUMS, add_up, campaign_row, fir
 from omnibus.stores.rows import DELIVERY, delivery_row, read_delivery
 from omnibus.stores.schema import to_micros
 
-LONG = "SET LOCAL statement_timeout = '10min'"  # a statement over everybody; it locks no more than its campaign
+LONGEST = 600.0  # seconds for what goes over all of a campaign, or over everybody
+LONG = "SET LOCAL statement_timeout = '10min'"
 READ = f"SELECT {CAMPAIGN} FROM campaign WHERE name = %s"
 LIST = f"SELECT {CAMPAIGN} FROM campaign WHERE %s IN ('', name) ORDER BY launched DESC, name"
 SOON = (

@@ -7,13 +7,17 @@ https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPS
 from __future__ import annotations
 
 import asyncio
+import os
 import random
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
@@ -27,8 +31,14 @@ Job = Callable[[Connection], Awaitable[T]]
 SIZE = 10  # connections of one process
 PATIENCE = 5.0  # seconds that a call waits for a database that is away
 LONG = 30.0  # the same for what must not be lost: the answers of providers
+SILENCE = 45.0  # seconds after which a connection that does not answer is given up: longer than any statement may take
 CLASHES = 12  # times that a call runs again because another transaction was in the way
 
+#: a cut network is found out by the kernel, not by waiting for an answer that cannot come
+LINE = {
+    "connect_timeout": 5, "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}  # fmt: skip
 #: a stuck statement, a stuck lock and a forgotten transaction end by themselves: docs/reference/store-and-scale.md
 SETTINGS = (
     ("statement_timeout", "30s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s"),
@@ -55,17 +65,39 @@ class Surprise(Exception):
 
 @dataclass(slots=True)
 class _Try:
-    """Hold the transaction's id and the answer once nothing but its COMMIT is missing."""
+    """Hold the connection of a call, and the transaction's id and the answer once nothing but its COMMIT is missing."""
 
     committing: str = ""
     answer: Any = None
+    line: Connection | None = None
+    begun: float = 0.0
+
+    def use(self, line: Connection) -> None:
+        """Note which connection it runs on."""
+        self.line, self.begun = line, asyncio.get_running_loop().time()
 
 
 async def configure(db: Connection) -> None:
     """Give a new connection the settings that the promises rest on."""
     await db.set_autocommit(True)
     wanted = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SETTINGS)
-    await db.execute(f"SELECT {wanted}")
+    async with _answering(db, PATIENCE):
+        await db.execute(f"SELECT {wanted}")
+
+
+@asynccontextmanager
+async def _answering(db: Connection, seconds: float) -> AsyncIterator[None]:
+    """Give a connection up that does not answer in time: whoever waits on it is told that it is closed."""
+    watch = asyncio.get_running_loop().call_later(seconds, _hang_up, db)
+    try:
+        yield
+    finally:
+        watch.cancel()
+
+
+def _hang_up(db: Connection) -> None:
+    with suppress(OSError, psycopg.OperationalError), socket.socket(fileno=os.dup(db.pgconn.socket)) as line:
+        line.shutdown(socket.SHUT_RDWR)  # libpq reads the end at once; to close it properly would ask the other side
 
 
 class Engine:
@@ -74,11 +106,14 @@ class Engine:
     def __init__(self, url: str) -> None:
         self._url = url
         self._pool: AsyncConnectionPool[Connection] | None = None
+        self._renewed = 0.0
 
     async def start(self) -> None:
         """Open the pool; connections come as they are needed."""
+        told = conninfo_to_dict(self._url)
         self._pool = AsyncConnectionPool(
-            self._url, min_size=1, max_size=SIZE, open=False, configure=configure, timeout=PATIENCE, reconnect_timeout=10.0,
+            self._url, kwargs={key: value for key, value in LINE.items() if key not in told}, min_size=1, max_size=SIZE,
+            open=False, configure=configure, timeout=PATIENCE, reconnect_timeout=10.0,
         )  # fmt: skip
         await self._pool.open()
 
@@ -88,15 +123,18 @@ class Engine:
         if pool is not None:
             await pool.close()
 
-    async def write(self, job: Job[T], *, patience: float = PATIENCE) -> T:
+    async def write(self, job: Job[T], *, patience: float = PATIENCE, silence: float = SILENCE) -> T:
         """Run *job* in a transaction and return once it is committed.
+
+        Args:
+            silence: seconds that it may take, all its statements together.
 
         Raises:
             StoreFull: the database is away, full or read-only; nothing is stored.
         """
-        return await self._again(lambda db, mark: self._once(db, job, mark), patience)
+        return await self._again(lambda db, mark: self._once(db, job, mark), patience, silence)
 
-    async def read(self, job: Job[T], *, snapshot: bool = False) -> T:
+    async def read(self, job: Job[T], *, snapshot: bool = False, silence: float = SILENCE) -> T:
         """Run *job* without a transaction; with *snapshot* all its statements see the same moment."""
 
         async def reading(db: Connection, mark: _Try) -> T:
@@ -107,7 +145,7 @@ class Engine:
                 await db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 return await job(db)
 
-        return await self._again(reading, PATIENCE)
+        return await self._again(reading, PATIENCE, silence)
 
     async def _once(self, db: Connection, job: Job[T], mark: _Try) -> T:
         async with db.pipeline(), db.transaction():
@@ -117,21 +155,23 @@ class Engine:
             mark.committing, mark.answer = str(row[0]) if row else "", answer
         return answer
 
-    async def _again(self, act: Callable[[Connection, _Try], Awaitable[T]], patience: float) -> T:
+    async def _again(self, act: Callable[[Connection, _Try], Awaitable[T]], patience: float, silence: float) -> T:
         clock = asyncio.get_running_loop().time
         until, clashes, pause = clock() + patience, 0, 0.02
         while True:
             mark = _Try()
             try:
                 async with self._open().connection(timeout=max(until - clock(), 0.1)) as db:
-                    return await _closing(db, act(db, mark))
+                    mark.use(db)
+                    async with _answering(db, silence):
+                        return await _closing(db, act(db, mark))
             except (*CLASH, Surprise) as error:
                 clashes += 1
                 if clashes > CLASHES:
                     raise StoreFull(f"the store is too busy ({type(error).__name__})") from None
                 await asyncio.sleep(random.uniform(0, 0.01 * clashes))  # noqa: S311 - spreads the tries
             except AWAY as error:
-                await self._refresh()
+                await self._refresh(mark)
                 if mark.committing and await self._committed(mark.committing, until):
                     return cast("T", mark.answer)
                 if clock() >= until or self._pool is None:
@@ -139,10 +179,12 @@ class Engine:
                 await asyncio.sleep(min(pause, max(until - clock(), 0)))
                 pause = min(pause * 2, 1.0)
 
-    async def _refresh(self) -> None:
-        """Let the pool replace connections that a restart broke."""
-        if self._pool is not None and not self._pool.closed:
-            await self._pool.check()
+    async def _refresh(self, mark: _Try) -> None:
+        """Replace every connection when one broke, for a restart or a cut broke them all; once for all calls that it hit."""
+        broke = mark.line is not None and mark.line.closed and mark.begun > self._renewed
+        if broke and self._pool is not None and not self._pool.closed:
+            self._renewed = asyncio.get_running_loop().time()
+            await self._pool.drain()
 
     async def _committed(self, number: str, until: float) -> bool:
         """Ask what became of a transaction whose COMMIT was not answered.
@@ -152,14 +194,16 @@ class Engine:
         """
         clock = asyncio.get_running_loop().time
         while True:
+            mark = _Try()
             try:
-                async with self._open().connection() as db:
+                async with self._open().connection() as db, _answering(db, PATIENCE):
+                    mark.use(db)
                     cursor = await db.execute("SELECT pg_xact_status(%s::xid8)", (number,))
                     row = await cursor.fetchone()
                 if row is not None and row[0] != "in progress":
                     return bool(row[0] == "committed")
             except AWAY:
-                await self._refresh()
+                await self._refresh(mark)
             if clock() >= until:
                 raise StoreFull("the store went away during the commit; look before you repeat it") from None
             await asyncio.sleep(0.2)
