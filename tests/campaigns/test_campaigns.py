@@ -99,7 +99,7 @@ async def test_a_pause_acts_at_once_and_resume_goes_on(open_shop: Any):
     await shop.bus.launch("news", name="spring")
     await shop.bus.campaigns.advance()
     await shop.bus.parts.dispatcher.round()
-    before = len(shop.wire("mail").handed) + len(shop.bus.parts.dispatcher._tasks)
+    before = len(shop.wire("mail").handed) + shop.bus.parts.dispatcher.in_flight
     paused = await shop.bus.campaigns.pause("spring")
     assert paused.standing is Standing.PAUSED
     await shop.bus.drain()

@@ -13,6 +13,9 @@ class Send:
     because: str = ""
 
 
+SEND = Send()  #: said of nearly everything that nobody minds
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Wait until a time (aware), then judge again."""
@@ -48,8 +51,10 @@ class Reach:
 
 def strictest(verdicts: list[Verdict]) -> Verdict:
     """Choose within one route: any Drop, else the latest Hold, else Send."""
+    latest: Hold | None = None
     for verdict in verdicts:
         if isinstance(verdict, Drop):
             return verdict
-    holds = [verdict for verdict in verdicts if isinstance(verdict, Hold)]
-    return max(holds, key=lambda hold: hold.until) if holds else Send()
+        if isinstance(verdict, Hold) and (latest is None or verdict.until > latest.until):
+            latest = verdict
+    return latest or SEND

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,8 @@ from omnibus.model.event import Event
 from omnibus.model.message import Message
 from omnibus.model.route import Route
 from omnibus.outbound.resolve import provider_key
-from omnibus.outbound.road import SOURCE, Road, fact, settle
+from omnibus.outbound.road import SOURCE, Road, fact, settle_soon
+from omnibus.outbound.settle import Basis
 from omnibus.provider import Provider
 from omnibus.store import Outcome
 
@@ -37,26 +39,29 @@ class Parcel:
     content: Content
     address: str
     attempt: Attempt
+    basis: Basis | None = None
+
+    @property
+    def taken(self) -> dict[str, Any]:
+        """Name the route taken, for the delivery's row."""
+        ref = self.route.identity.ref if self.route.identity else ""
+        return {"channel": self.route.channel, "provider": self.provider.scheme, "identity": ref}
 
 
 async def hand_over(road: Road, parcel: Parcel) -> None:
-    """Hand one parcel over and settle it, whatever the answer."""
-    provider, delivery = parcel.provider, parcel.delivery
-    taken = replace(
-        delivery, channel=parcel.route.channel, provider=provider.scheme,
-        identity=parcel.route.identity.ref if parcel.route.identity else "",
-    )  # fmt: skip
+    """Hand one parcel over and have the answer settled, whatever it is."""
+    provider, delivery, taken = parcel.provider, parcel.delivery, parcel.taken
     keep = road.keep(provider_key(parcel.route.channel, provider))
     try:
         receipt = await provider.send(parcel.content, parcel.address, parcel.attempt, keep)
     except Unknown as error:
-        await lost(road, taken, parcel.attempt.id, provider, error.reason)
+        lost(road, replace(delivery, **taken), parcel.attempt.id, provider, error.reason)
     except TryLater as error:
-        await later(road, taken, parcel.attempt, provider, error)
+        await later(road, replace(delivery, **taken), parcel.attempt, provider, error)
     except (Refused, Unreachable) as error:
-        await failed(road, taken, parcel.attempt, error)
+        failed(road, replace(delivery, **taken), parcel.attempt, error)
     else:
-        await accepted(road, taken, parcel.attempt.id, receipt, message=parcel.message)
+        accepted(road, delivery, taken, parcel.attempt.id, receipt, message=parcel.message, basis=parcel.basis)
 
 
 def route_fields(delivery: Delivery) -> dict[str, Any]:
@@ -64,20 +69,25 @@ def route_fields(delivery: Delivery) -> dict[str, Any]:
     return {"channel": delivery.channel, "provider": delivery.provider, "identity": delivery.identity}
 
 
-async def accepted(
-    road: Road, delivery: Delivery, attempt: str, receipt: Receipt, *, message: Message | None = None
-) -> None:
-    """Settle an acceptance: `message.sent` with the receipt's details."""
+def accepted(
+    road: Road, delivery: Delivery, taken: Mapping[str, Any], attempt: str, receipt: Receipt, *,
+    message: Message | None = None, basis: Basis | None = None,
+) -> None:  # fmt: skip
+    """Have an acceptance settled: `message.sent` with the receipt's details.
+
+    Args:
+        taken: channel, provider and identity of the route.
+    """
     now = road.now()
-    told = {**receipt.details, "attempt": attempt, "provider_id": receipt.provider_id or ""}
+    told = {**taken, **receipt.details, "attempt": attempt, "provider_id": receipt.provider_id or ""}
     if delivery.expires is not None:
         told["expires"] = delivery.expires.isoformat()
     event = fact("message.sent", delivery, now, f"{attempt}:sent", told, message=message)
     details = json.dumps(receipt.details, ensure_ascii=False, default=str) if receipt.details else ""
     outcome = Outcome(attempt, "accepted", "", receipt.provider_id or "", details=details)
-    await settle(
+    settle_soon(
         road, delivery, State.SENT, "accepted", events=[event], outcome=outcome, provider_id=receipt.provider_id or "",
-        **route_fields(delivery),
+        basis=basis, **taken,
     )  # fmt: skip
 
 
@@ -92,10 +102,10 @@ async def later(road: Road, delivery: Delivery, attempt: Attempt, provider: Prov
     due = now + timedelta(seconds=wait)
     if attempt.resent:  # the first answer of this key is still lost: only the same key may ask again
         outcome = Outcome(attempt.id, "unknown", error.reason)
-        await settle(road, delivery, State.UNKNOWN, error.reason, due=due, outcome=outcome, **route_fields(delivery))
+        settle_soon(road, delivery, State.UNKNOWN, error.reason, due=due, outcome=outcome, **route_fields(delivery))
         return
     outcome = Outcome(attempt.id, "later", error.reason, counts=False)
-    await settle(road, delivery, State.QUEUED, error.reason, due=_within(due, delivery, now), outcome=outcome)
+    settle_soon(road, delivery, State.QUEUED, error.reason, due=_within(due, delivery, now), outcome=outcome)
 
 
 def pause_after(number: int) -> float:
@@ -107,7 +117,7 @@ def _within(due: datetime, delivery: Delivery, now: datetime) -> datetime:
     return due if delivery.expires is None else max(min(due, delivery.expires), now)
 
 
-async def failed(road: Road, delivery: Delivery, attempt: Attempt, error: DeliveryError) -> None:
+def failed(road: Road, delivery: Delivery, attempt: Attempt, error: DeliveryError) -> None:
     """Leave this route for good; the next one is judged at once, within the deadline.
 
     What was handed over before, with its answer lost, may have arrived: no other route follows it.
@@ -124,13 +134,13 @@ async def failed(road: Road, delivery: Delivery, attempt: Attempt, error: Delive
     if attempt.resent or delivery.flagged:
         events.append(fact("message.failed", delivery, now, f"{attempt.id}:failed", {"reason": "answer_lost"}))
         outcome = Outcome(attempt.id, "unknown" if attempt.resent else name, error.reason, counts=attempt.resent)
-        await settle(
+        settle_soon(
             road, delivery, State.FAILED, "answer_lost", events=events, outcome=outcome, **route_fields(delivery)
         )
         return
     outcome = Outcome(attempt.id, name, error.reason, counts=False)
     tried = (*delivery.tried, tried_key(delivery))
-    await settle(road, delivery, State.QUEUED, error.reason, due=now, events=events, outcome=outcome, tried=tried)
+    settle_soon(road, delivery, State.QUEUED, error.reason, due=now, events=events, outcome=outcome, tried=tried)
 
 
 def tried_key(delivery: Delivery) -> str:
@@ -138,12 +148,12 @@ def tried_key(delivery: Delivery) -> str:
     return f"{delivery.channel}/{delivery.provider}/{delivery.identity}"
 
 
-async def lost(road: Road, delivery: Delivery, attempt: str, provider: Provider, reason: str) -> None:
+def lost(road: Road, delivery: Delivery, attempt: str, provider: Provider, reason: str) -> None:
     """Admit a lost answer: `unknown`, looked at again as the provider's idempotency allows."""
     now = road.now()
     event = fact("message.unknown", delivery, now, f"{attempt}:unknown", {"attempt": attempt, "reason": reason})
     due = now + timedelta(seconds=FIRST_LOOK[provider.idempotency])
-    await settle(
+    settle_soon(
         road, delivery, State.UNKNOWN, reason, due=due, events=[event], outcome=Outcome(attempt, "unknown", reason),
         faults=0, **route_fields(delivery),
     )  # fmt: skip

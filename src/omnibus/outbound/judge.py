@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from omnibus.facets.engagement import Engagement
@@ -13,22 +16,18 @@ from omnibus.model.brand import Brand
 from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery
 from omnibus.model.route import Route
-from omnibus.model.verdict import Drop, Hold, Send, Verdict, strictest
+from omnibus.model.verdict import SEND, Drop, Hold, Send, Verdict, strictest
 from omnibus.outbound.resolve import Resolved
 from omnibus.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Hold one route with what every policy said of it."""
+    """Hold one route with what every policy said of it; *verdict* is the strictest."""
 
     route: Route
     verdicts: tuple[tuple[str, Verdict], ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """Give the strictest."""
-        return strictest([verdict for _, verdict in self.verdicts])
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +39,22 @@ class Judgement:
     judged: tuple[Judged, ...]
     without: tuple[str, ...] = ()
 
+    def text(self) -> str:
+        """Write it as JSON, without addresses, for `why`."""
+        routes = ", ".join(
+            f'{{"route": {_quoted(each.route.name)}, "verdict": {_text(each.verdict)}, "policies": {{'
+            + ", ".join([f"{_quoted(name)}: {_text(verdict)}" for name, verdict in each.verdicts])
+            + "}}"
+            for each in self.judged
+        )
+        name = _quoted(self.route.name) if self.route else "null"
+        without = ", ".join([_quoted(each) for each in self.without])
+        return f'{{"verdict": {_text(self.verdict)}, "route": {name}, "routes": [{routes}], "without": [{without}]}}'
+
     def shown(self) -> dict[str, Any]:
-        """Write it as JSON values, without addresses, for `why`."""
-        return {
-            "verdict": _shown(self.verdict),
-            "route": self.route.name if self.route else None,
-            "routes": [
-                {"route": each.route.name, "verdict": _shown(each.verdict),
-                 "policies": {name: _shown(verdict) for name, verdict in each.verdicts}}
-                for each in self.judged
-            ],
-            "without": list(self.without),
-        }  # fmt: skip
+        """Write it as JSON values."""
+        shown: dict[str, Any] = json.loads(self.text())
+        return shown
 
 
 def judge(
@@ -59,21 +62,14 @@ def judge(
 ) -> Judgement:
     """Judge every route and choose; pure. Any Send wins over holds, the earliest Hold over drops."""
     person = not context.customer.public
-    judged = tuple(
-        Judged(
-            route,
-            tuple(
-                (policy.name, policy.judge(delivery, route, context, brand, now))
-                for policy in policies
-                if (person or not policy.persons_only) and (policy.ambient or not route.capabilities.ambient)
-            ),
-        )
+    judged = tuple([
+        _judged(delivery, route, _binding(tuple(policies), person, route.capabilities.ambient), context, brand, now)
         for route in resolved.routes
-    )
-    free = [each for each in judged if isinstance(each.verdict, Send)]
+    ])  # fmt: skip
+    free = [each.route for each in judged if isinstance(each.verdict, Send)]
     if free:
-        chosen = choose([each.route for each in free], delivery, context, now)
-        return Judgement(Send(), chosen, judged, resolved.without)
+        chosen = free[0] if len(free) == 1 else choose(free, delivery, context, now)
+        return Judgement(SEND, chosen, judged, resolved.without)
     holds = [each.verdict for each in judged if isinstance(each.verdict, Hold)]
     if resolved.rests_until is not None:
         holds.append(Hold(resolved.rests_until, "every provider of a possible route rests"))
@@ -81,6 +77,19 @@ def judge(
         return Judgement(min(holds, key=lambda hold: hold.until), None, judged, resolved.without)
     reasons = [f"{each.route.channel}: {each.verdict.reason}" for each in judged if isinstance(each.verdict, Drop)]
     return Judgement(Drop("; ".join([*reasons, *resolved.without]) or "no route"), None, judged, resolved.without)
+
+
+def _judged(
+    delivery: Delivery, route: Route, policies: Sequence[Policy], context: Context, brand: Brand, now: datetime
+) -> Judged:
+    verdicts = tuple([(policy.name, policy.judge(delivery, route, context, brand, now)) for policy in policies])
+    return Judged(route, verdicts, strictest([verdict for _, verdict in verdicts]))
+
+
+@lru_cache(maxsize=64)
+def _binding(policies: tuple[Policy, ...], person: bool, ambient: bool) -> tuple[Policy, ...]:
+    """List the policies that bind such a route."""
+    return tuple(each for each in policies if (person or not each.persons_only) and (each.ambient or not ambient))
 
 
 def choose(routes: Sequence[Route], delivery: Delivery, context: Context, now: datetime) -> Route:
@@ -94,11 +103,11 @@ def choose(routes: Sequence[Route], delivery: Delivery, context: Context, now: d
     return max(routes, key=lambda route: answered.get(route.channel, 0) + 1 / (1 + order[route.channel]))
 
 
-def _shown(verdict: Verdict) -> dict[str, Any]:
+def _text(verdict: Verdict) -> str:
     match verdict:
         case Send():
-            return {"send": verdict.because or True}
+            return f'{{"send": {_quoted(verdict.because)}}}' if verdict.because else '{"send": true}'
         case Hold():
-            return {"hold": verdict.until.isoformat(), "reason": verdict.reason}
+            return f'{{"hold": "{verdict.until.isoformat()}", "reason": {_quoted(verdict.reason)}}}'
         case Drop():
-            return {"drop": verdict.reason}
+            return f'{{"drop": {_quoted(verdict.reason)}}}'

@@ -13,9 +13,9 @@ from omnibus.errors import DeliveryError
 from omnibus.model.attempt import Absent, Attempt
 from omnibus.model.delivery import Delivery, State
 from omnibus.model.message import Purpose
-from omnibus.outbound.hand_over import accepted, lost
+from omnibus.outbound.hand_over import accepted, lost, route_fields
 from omnibus.outbound.resolve import provider_key
-from omnibus.outbound.road import Road, fact, settle
+from omnibus.outbound.road import Road, fact, settle_soon
 from omnibus.provider import Provider
 from omnibus.store import OpenAttempt, Outcome
 
@@ -30,21 +30,21 @@ async def look(road: Road, delivery: Delivery) -> Delivery | None:
     last = attempts[-1] if attempts else None
     provider = road.provider(last.channel, delivery.audience, last.provider) if last else None
     if last is None or provider is None:
-        await give_up(road, delivery, last)
+        give_up(road, delivery, last)
         return None
     if last.outcome == "":  # a worker died between the commit and the answer
-        await lost(road, _taken(delivery, last), last.id, provider, "worker died")
+        lost(road, _taken(delivery, last), last.id, provider, "worker died")
         return None
     match provider.idempotency:
         case "key":
             old = (road.now() - last.started).total_seconds()
             if provider.key_window == 0 or old <= KEY_SAFETY * provider.key_window:
                 return _taken(delivery, last)
-            await resolve_by_purpose(road, delivery, last)
+            resolve_by_purpose(road, delivery, last)
         case "lookup":
             await _ask(road, delivery, last, provider)
         case _:
-            await resolve_by_purpose(road, delivery, last)
+            resolve_by_purpose(road, delivery, last)
     return None
 
 
@@ -64,35 +64,35 @@ async def _ask(road: Road, delivery: Delivery, last: OpenAttempt, provider: Prov
         async with asyncio.timeout(road.deadline):
             found = await provider.lookup(attempt, identity.value if identity else "", keep)
     except DeliveryError as error:
-        await _later(road, delivery, last, error.reason)
+        _later(road, delivery, last, error.reason)
         return
     except Exception as error:  # noqa: BLE001 - a fault or a deadline tells nothing, and stops nobody else
-        await _later(road, delivery, last, f"fault:{type(error).__name__}")
+        _later(road, delivery, last, f"fault:{type(error).__name__}")
         return
     if isinstance(found, Absent):
         outcome = Outcome(last.id, "absent", "the provider never got it", counts=False)
-        await settle(road, delivery, State.QUEUED, "absent at the provider", due=road.now(), outcome=outcome)
+        settle_soon(road, delivery, State.QUEUED, "absent at the provider", due=road.now(), outcome=outcome)
     else:
-        await accepted(road, _taken(delivery, last), last.id, found)
+        accepted(road, delivery, route_fields(_taken(delivery, last)), last.id, found)
 
 
-async def _later(road: Road, delivery: Delivery, last: OpenAttempt, reason: str) -> None:
+def _later(road: Road, delivery: Delivery, last: OpenAttempt, reason: str) -> None:
     if delivery.faults >= len(LOOKS):
-        await resolve_by_purpose(road, delivery, last)
+        resolve_by_purpose(road, delivery, last)
         return
     due = road.now() + timedelta(seconds=LOOKS[delivery.faults])
-    await settle(road, delivery, State.UNKNOWN, f"lookup: {reason}", due=due, faults=delivery.faults + 1)
+    settle_soon(road, delivery, State.UNKNOWN, f"lookup: {reason}", due=due, faults=delivery.faults + 1)
 
 
-async def resolve_by_purpose(road: Road, delivery: Delivery, last: OpenAttempt) -> None:
+def resolve_by_purpose(road: Road, delivery: Delivery, last: OpenAttempt) -> None:
     """Resend a transactional message once, flagged; let anything else rest: silence rather than twice."""
     if delivery.purpose == Purpose.TRANSACTIONAL and not delivery.flagged and not expired(road, delivery):
         outcome = Outcome(last.id, "unknown", "resent once, flagged")
-        await settle(
+        settle_soon(
             road, delivery, State.QUEUED, "possible duplicate", due=road.now(), outcome=outcome, flagged=True, faults=0
         )
         return
-    await give_up(road, delivery, last)
+    give_up(road, delivery, last)
 
 
 def expired(road: Road, delivery: Delivery) -> bool:
@@ -100,8 +100,8 @@ def expired(road: Road, delivery: Delivery) -> bool:
     return delivery.expires is not None and road.now() >= delivery.expires
 
 
-async def give_up(road: Road, delivery: Delivery, last: OpenAttempt | None) -> None:
+def give_up(road: Road, delivery: Delivery, last: OpenAttempt | None) -> None:
     """End as failed(answer_lost); its points stay spent, for the person may have got it."""
     id_ = f"{last.id if last else delivery.id}:failed"
     event = fact("message.failed", delivery, road.now(), id_, {"reason": "answer_lost"})
-    await settle(road, delivery, State.FAILED, "answer_lost", events=[event])
+    settle_soon(road, delivery, State.FAILED, "answer_lost", events=[event])

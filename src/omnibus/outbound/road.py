@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from omnibus.errors import Conflict, StoreFull
 from omnibus.model.brand import Brand
 from omnibus.model.context import Context
 from omnibus.model.delivery import SHOWN, WAITING, Delivery, State
@@ -19,12 +18,12 @@ from omnibus.model.offer import Terms
 from omnibus.model.route import Route
 from omnibus.outbound.compose import Composer
 from omnibus.outbound.resolve import Line, Lines
+from omnibus.outbound.settle import Asked, Basis, Settling
 from omnibus.policy import Policy
 from omnibus.provider import Keep, Provider
-from omnibus.store import CodeRow, Limit, Loaded, Outcome, Settlement, Store
-from omnibus.timeline import TRIES, Timeline, broken
+from omnibus.store import CodeRow, Limit, Outcome, Settlement, Store
+from omnibus.timeline import Timeline
 
-PATIENCE = 600  # tries, a second apart, to write an answer down while the store has no room
 SOURCE = "omnibus"  # the source of events that the bus itself states
 
 
@@ -35,17 +34,6 @@ class Promised:
     terms: Terms
     code: CodeRow
     event: Event | None
-
-
-@dataclass(slots=True)
-class _Asked:
-    """Hold a settlement that waits for the next commit."""
-
-    settlement: Settlement
-    events: tuple[Event, ...]
-    done: asyncio.Future[None]
-    shown: Delivery | None = None
-    tries: int = 0
 
 
 @dataclass(slots=True)
@@ -77,8 +65,11 @@ class Road:
     lease_term: float = 60.0
     rest: Callable[[float], Awaitable[None]] = asyncio.sleep
     ids: Ids = field(default_factory=Ids)
-    _waiting: list[_Asked] = field(default_factory=list, repr=False)
-    _settling: bool = False
+    settling: Settling = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make what collects settlements."""
+        self.settling = Settling(self.timeline, self.rest)
 
     def line(self, delivery: Delivery) -> Line | None:
         """Give the line a delivery went by."""
@@ -117,92 +108,38 @@ async def settle(
     road: Road, delivery: Delivery, state: State, reason: str, *, events: Sequence[Event] = (),
     due: datetime | None = None, outcome: Outcome | None = None, decision: str = "", **fields: Any,
 ) -> None:  # fmt: skip
-    """Write what became of a claimed delivery, its events folded in the same commit.
-
-    Settlements are group commits over whatever is ready: those that come while one commit is under way share the next.
+    """Write what became of a claimed delivery, its events folded in the same commit, and return once it is on disk.
 
     Raises:
         Conflict: the context kept moving.
+        StoreFull: there was no room for as long as anybody would wait.
+    """
+    done = asyncio.get_running_loop().create_future()
+    settle_soon(
+        road, delivery, state, reason, events=events, due=due, outcome=outcome, decision=decision, done=done, **fields
+    )
+    await done
+
+
+def settle_soon(
+    road: Road, delivery: Delivery, state: State, reason: str, *, events: Sequence[Event] = (),
+    due: datetime | None = None, outcome: Outcome | None = None, decision: str = "", basis: Basis | None = None,
+    done: asyncio.Future[None] | None = None, **fields: Any,
+) -> None:  # fmt: skip
+    """Let the next commit write what became of a claimed delivery.
+
+    Args:
+        basis: what it was judged by, where that is at hand: then nothing is read again.
+        done: who waits for the commit; a fault that nobody waits for is the dispatcher's to tell.
     """
     channel = fields.get("channel") or delivery.channel
     shown = state in SHOWN and road.withdrawable(delivery, channel)
-    watched = bool(delivery.premises) and (state in WAITING or shown)
+    watched = bool(delivery.premises) and (shown or state in WAITING)
     if shown and due is None and "withdraw" not in fields and road.ambient(delivery, channel):
         due = delivery.expires  # a card on show is taken off at its deadline; a post stays
     settlement = Settlement(
         delivery.id, delivery.customer, delivery.lease, state, reason, due=due, outcome=outcome, decision=decision,
         watched=watched, **fields,
     )  # fmt: skip
-    for number in range(PATIENCE):
-        done = asyncio.get_running_loop().create_future()
-        asked = _Asked(settlement, tuple(events), done, replace(delivery, state=state) if shown else None)
-        road._waiting.append(asked)  # noqa: SLF001 - this module is the road's
-        if not road._settling:  # noqa: SLF001
-            await _settle_all(road)
-        try:
-            await asked.done
-        except StoreFull:  # what a provider answered is worth waiting for room
-            if number == PATIENCE - 1:
-                raise
-            await road.rest(1.0)
-        else:
-            return
-
-
-async def _settle_all(road: Road) -> None:
-    """Commit what waits, batch after batch, until nothing does."""
-    road._settling = True  # noqa: SLF001
-    batch: list[_Asked] = []
-    try:
-        while road._waiting:  # noqa: SLF001
-            batch, road._waiting = road._waiting, []  # noqa: SLF001
-            await _settle_batch(road, batch)
-    except BaseException as error:
-        for each in (*batch, *road._waiting):  # noqa: SLF001
-            if not each.done.done():
-                each.done.set_exception(error if isinstance(error, Exception) else Conflict("the worker stopped"))
-        road._waiting = []  # noqa: SLF001
-        if not isinstance(error, Exception):
-            raise
-    finally:
-        road._settling = False  # noqa: SLF001
-
-
-async def _settle_batch(road: Road, batch: Sequence[_Asked]) -> None:
-    loaded = await road.store.load([each.settlement.customer for each in batch if each.events])
-    wanted: list[tuple[_Asked, Settlement]] = []
-    for each in batch:
-        try:
-            wanted.append((each, await _folded(road, each, loaded)))
-        except Exception as error:  # noqa: BLE001 - a facet's fault is its own delivery's, not the batch's
-            each.done.set_exception(error)
-    answers = await road.store.settle([settlement for _, settlement in wanted])
-    for (each, _), ok in zip(wanted, answers, strict=True):
-        if ok:
-            each.done.set_result(None)
-        elif each.tries >= TRIES:
-            each.done.set_exception(Conflict("the context kept moving; try again"))
-        else:
-            await _again(road, each)
-    road.timeline.ring([each.settlement.customer for each in batch])
-
-
-async def _folded(road: Road, each: _Asked, loaded: Mapping[str, Loaded]) -> Settlement:
-    settlement = each.settlement
-    if not each.events:
-        return settlement
-    mine = loaded[settlement.customer]
-    change = await road.timeline.fold(mine, each.events)
-    if each.shown and settlement.watched:
-        after = Context(mine.customer, road.timeline.facets, change.bodies)
-        if broken([each.shown], after, road.now())[1]:  # its reason went while the hand-over was under way
-            return replace(settlement, change=change, due=road.now(), withdraw=True)
-    return replace(settlement, change=change)
-
-
-async def _again(road: Road, each: _Asked) -> None:
-    """Fold once more: somebody was faster, perhaps with these very events."""
-    known = await road.store.known([(event.source, event.id) for event in each.events])
-    each.events = tuple(event for event in each.events if (event.source, event.id) not in known)
-    each.tries += 1
-    road._waiting.append(each)  # noqa: SLF001
+    now_shown = replace(delivery, state=state) if shown and watched else None
+    road.settling.add(Asked(settlement, tuple(events), now_shown, basis, done))

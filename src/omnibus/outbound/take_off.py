@@ -10,7 +10,7 @@ from omnibus.model.attempt import Receipt
 from omnibus.model.delivery import Delivery, State
 from omnibus.outbound.hand_over import pause_after
 from omnibus.outbound.resolve import provider_key
-from omnibus.outbound.road import Road, fact, settle
+from omnibus.outbound.road import Road, fact, settle_soon
 
 
 async def take_off(road: Road, delivery: Delivery) -> None:
@@ -24,23 +24,23 @@ async def take_off(road: Road, delivery: Delivery) -> None:
             async with asyncio.timeout(road.deadline):
                 await provider.withdraw(Receipt(delivery.provider_id or None), keep)
     except (TryLater, Unknown) as error:
-        await _again(road, delivery, getattr(error, "retry_after", None))
+        _again(road, delivery, getattr(error, "retry_after", None))
         return
     except DeliveryError as error:
         event = fact("message.failed", delivery, now, f"{delivery.id}:not-withdrawn", {"reason": error.reason})
-        await settle(
+        settle_soon(
             road, delivery, delivery.state, f"accepted; could not be withdrawn: {error.reason}", events=[event],
             withdraw=False,
         )  # fmt: skip
         return
     except Exception:  # noqa: BLE001 - a provider's fault stops nobody else; it is asked again, ever more rarely
-        await _again(road, delivery, None)
+        _again(road, delivery, None)
         return
     event = fact("message.withdrawn", delivery, now, f"{delivery.id}:withdrawn", {"reason": why})
-    await settle(road, delivery, State.WITHDRAWN, why, events=[event], withdraw=False)
+    settle_soon(road, delivery, State.WITHDRAWN, why, events=[event], withdraw=False)
 
 
-async def _again(road: Road, delivery: Delivery, wait: float | None) -> None:
+def _again(road: Road, delivery: Delivery, wait: float | None) -> None:
     faults = delivery.faults + 1
     due = road.now() + timedelta(seconds=wait or pause_after(faults))
-    await settle(road, delivery, delivery.state, delivery.reason, due=due, faults=faults, withdraw=delivery.withdraw)
+    settle_soon(road, delivery, delivery.state, delivery.reason, due=due, faults=faults, withdraw=delivery.withdraw)

@@ -11,7 +11,7 @@ from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery
 from omnibus.model.message import Purpose
 from omnibus.model.route import Route
-from omnibus.model.verdict import Drop, Hold, Send, Verdict
+from omnibus.model.verdict import SEND, Drop, Hold, Verdict
 from omnibus.policy import Policy
 from omnibus.store import Limit
 
@@ -45,7 +45,7 @@ class Budget(Policy):
             free for limit in self.limits(delivery, route, now) if (free := self._frees(limit, route, context.spent))
         ]
         if not frees:
-            return Send()
+            return SEND
         until = max(frees)
         reason = f"budget of {self.points} points in {self.window.days} days is spent"
         if delivery.expires is not None and until >= delivery.expires:

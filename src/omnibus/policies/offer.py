@@ -13,7 +13,7 @@ from omnibus.model.delivery import Delivery
 from omnibus.model.message import Purpose
 from omnibus.model.offer import Offer
 from omnibus.model.route import Route
-from omnibus.model.verdict import Drop, Send, Verdict
+from omnibus.model.verdict import SEND, Drop, Verdict
 from omnibus.policy import Policy
 
 
@@ -33,7 +33,7 @@ class OfferAlive(Policy):
         """Look at the offer, and at what this person holds of it."""
         offer = self.offers.get(delivery.offer)
         if offer is None or delivery.purpose != Purpose.MARKETING or alive(offer, context, now):
-            return Send()
+            return SEND
         return Drop(f"offer {offer.name} is over")
 
 

@@ -9,7 +9,7 @@ from omnibus.model.brand import Brand
 from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery
 from omnibus.model.route import Route
-from omnibus.model.verdict import Drop, Send, Verdict
+from omnibus.model.verdict import SEND, Drop, Verdict
 from omnibus.policy import Policy
 from omnibus.timeline import holds, premise_values
 
@@ -24,4 +24,4 @@ class Premises(Policy):
         for premise in delivery.premises:
             if not holds(premise, context, premise_values(delivery), now):
                 return Drop(f"premise {premise} no longer holds")
-        return Send()
+        return SEND

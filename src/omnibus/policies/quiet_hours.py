@@ -12,7 +12,7 @@ from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery
 from omnibus.model.message import Purpose
 from omnibus.model.route import Route
-from omnibus.model.verdict import Hold, Send, Verdict
+from omnibus.model.verdict import SEND, Hold, Send, Verdict
 from omnibus.policy import Policy
 
 
@@ -35,7 +35,7 @@ class QuietHours(Policy):
             return Send("transactional")
         zone = zone_of(context[Profile].zone or brand.zone)
         until = morning(now, zone, self.begins, self.ends)
-        return Send() if until is None else Hold(until, f"quiet hours in {zone.key}")
+        return SEND if until is None else Hold(until, f"quiet hours in {zone.key}")
 
 
 def zone_of(name: str) -> ZoneInfo:

@@ -9,7 +9,7 @@ from omnibus.model.brand import Brand
 from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery
 from omnibus.model.route import Route
-from omnibus.model.verdict import Drop, Send, Verdict
+from omnibus.model.verdict import SEND, Drop, Verdict
 from omnibus.policy import Policy
 
 
@@ -22,5 +22,5 @@ class InReach(Policy):
         """Read the route's reach."""
         reach = route.reach
         if reach.open and (reach.until is None or now < reach.until):
-            return Send()
+            return SEND
         return Drop(f"out of reach: {reach.reason or 'the window is closed'}")

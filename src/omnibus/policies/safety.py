@@ -11,7 +11,7 @@ from omnibus.model.brand import Brand
 from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery
 from omnibus.model.route import Route
-from omnibus.model.verdict import Drop, Send, Verdict
+from omnibus.model.verdict import SEND, Drop, Verdict
 from omnibus.policy import Policy
 
 
@@ -31,8 +31,8 @@ class Safety(Policy):
     def judge(self, delivery: Delivery, route: Route, context: Context, brand: Brand, now: datetime) -> Verdict:
         """Match the route's identity; a public post has the account's name as its address."""
         if not self.only_to or route.capabilities.ambient:
-            return Send()
+            return SEND
         value = route.identity.value.lower() if route.identity else delivery.customer
         if any(fnmatchcase(value, pattern) for pattern in self.only_to):
-            return Send()
+            return SEND
         return Drop("not in [safety] only_to")

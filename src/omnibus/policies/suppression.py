@@ -11,7 +11,7 @@ from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery
 from omnibus.model.message import Purpose
 from omnibus.model.route import Route
-from omnibus.model.verdict import Drop, Send, Verdict
+from omnibus.model.verdict import SEND, Drop, Verdict
 from omnibus.policy import Policy
 
 
@@ -25,5 +25,5 @@ class NotSuppressed(Policy):
         """Ask by identity ref; a complaint binds marketing only."""
         found = context[Consent].suppressed.get(route.identity.ref) if route.identity else None
         if found is None or (found.marketing_only and delivery.purpose != Purpose.MARKETING):
-            return Send()
+            return SEND
         return Drop(f"suppressed: {found.reason}")

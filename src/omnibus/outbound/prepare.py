@@ -1,0 +1,189 @@
+"""PREPARE: one claimed delivery as far as its attempt: resolve, judge, compose. Reads nothing, waits for nothing.
+
+What needs no attempt (held, dropped, expired, cannot be composed) is handed to the settlement here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from omnibus.errors import MessageError
+from omnibus.model.attempt import Attempt
+from omnibus.model.campaign import STOPPED
+from omnibus.model.context import Context
+from omnibus.model.delivery import Delivery, State
+from omnibus.model.event import Event
+from omnibus.model.message import Purpose
+from omnibus.model.route import Route
+from omnibus.model.verdict import Drop, Hold
+from omnibus.outbound.hand_over import Parcel, pause_after
+from omnibus.outbound.judge import Judgement, judge
+from omnibus.outbound.lost_answer import give_up
+from omnibus.outbound.resolve import resolve, route_key
+from omnibus.outbound.road import Promised, Road, fact, settle_soon
+from omnibus.outbound.settle import Basis
+from omnibus.store import Change, Loaded, OpenAttempt, Try
+
+POISON = 5  # faults of processing after which a delivery is parked as failed(poison)
+REST = timedelta(minutes=15)  # until the next look at an unknown delivery of a paused campaign
+
+Pauses = Mapping[str, tuple[datetime, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Hold a parcel whose attempt asks to be committed.
+
+    Args:
+        late: an event that belongs into the attempt's commit, but is older than what was folded last: all is to be
+            folded anew for it, which only the store can feed.
+    """
+
+    parcel: Parcel
+    wish: Try
+    late: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Hold what all deliveries of a batch are prepared with.
+
+    Args:
+        last: delivery id → the attempt whose key is used again; for unknown deliveries only.
+    """
+
+    road: Road
+    pauses: Pauses
+    now: datetime
+    last: Mapping[str, OpenAttempt]
+
+    def prepare(self, delivery: Delivery, loaded: Loaded) -> Ready | None:
+        """Bring one delivery to its attempt; None when it needs none."""
+        road, now = self.road, self.now
+        try:
+            if delivery.expires is not None and now >= delivery.expires and delivery.state is not State.UNKNOWN:
+                event = fact("message.expired", delivery, now, f"{delivery.id}:expired", {"reason": "deadline passed"})
+                settle_soon(road, delivery, State.EXPIRED, "deadline passed", events=[event])
+                return None
+            if (rest := self.pauses.get(delivery.origin)) is not None:
+                self._rest(delivery, *rest)
+                return None
+            context = road.timeline.context(loaded)
+            resolved = resolve(delivery, context, road.lines, now, self.pauses)
+            judgement = judge(delivery, resolved, road.policies, context, road.brand, now)
+            if judgement.route is None:
+                self._not_now(delivery, judgement)
+                return None
+            return self._ready(delivery, judgement, judgement.route, Basis(loaded, context))
+        except Exception as error:  # noqa: BLE001 - one bad delivery stops nobody else; it is parked with its cause
+            self._fault(delivery, error)
+            return None
+
+    def _rest(self, delivery: Delivery, until: datetime, reason: str) -> None:
+        """Hold what belongs to a paused campaign, drop what belongs to a stopped one; an unknown one is not handed over again."""
+        if delivery.state is State.UNKNOWN and reason == STOPPED:
+            give_up(self.road, delivery, self.last[delivery.id])
+        elif delivery.state is State.UNKNOWN:
+            settle_soon(self.road, delivery, State.UNKNOWN, reason, due=self.now + REST)
+        elif reason == STOPPED:
+            event = fact("message.dropped", delivery, self.now, f"{delivery.id}:dropped", {"reason": reason})
+            settle_soon(self.road, delivery, State.DROPPED, reason, events=[event])
+        else:
+            self._not_now(delivery, Judgement(Hold(until, reason), None, ()))
+
+    def _not_now(self, delivery: Delivery, judgement: Judgement) -> None:
+        road, now, decision = self.road, self.now, judgement.text()
+        match judgement.verdict:
+            case Hold(until, reason) if delivery.state is State.UNKNOWN:  # it stays what it is, and is looked at then
+                settle_soon(road, delivery, State.UNKNOWN, reason, due=until, decision=decision)
+            case Hold(until, reason):
+                due = until if delivery.expires is None else min(until, delivery.expires)
+                id_ = f"{delivery.id}:held:{due.isoformat()}:{now.isoformat()}"
+                event = fact("message.held", delivery, now, id_, {"until": due.isoformat(), "reason": reason})
+                settle_soon(road, delivery, State.HELD, reason, due=due, events=[event], decision=decision)
+            case Drop(reason):
+                state, why = _end(delivery, reason)
+                type_ = "message.failed" if state is State.FAILED else "message.dropped"
+                event = fact(type_, delivery, now, f"{delivery.id}:{state}", {"reason": why})
+                settle_soon(road, delivery, state, why, events=[event], decision=decision)
+
+    def _ready(self, delivery: Delivery, judgement: Judgement, route: Route, basis: Basis) -> Ready | None:
+        road, now, context = self.road, self.now, basis.context
+        line = road.lines[(route.channel, delivery.audience)]
+        provider = next(each for each in line.providers if each.scheme == route.provider)
+        last = self.last.get(delivery.id)  # the same key once more
+        promised = self._promised(delivery, context)
+        try:
+            terms = promised.terms if promised else None
+            message, content = road.composer.compose(delivery, line.channel, context, terms, now)
+        except MessageError as error:
+            self._unsayable(delivery, route, error)
+            return None
+        id_ = last.id if last else road.ids.new(now)
+        number = last.number if last else delivery.attempts + 1
+        attempt = Attempt(
+            id_, delivery.id, delivery.customer, number, Purpose(delivery.purpose), now, road.deadline,
+            f"{provider.hook_url}?attempt={id_}" if provider.hook_url else "", message.name, last is not None,
+        )  # fmt: skip
+        change, after, late = self._issued(promised, basis)
+        limits = road.limits(delivery, route, now)  # only what they bind is spent: a receipt costs nobody a reminder
+        wish = Try(
+            id_, delivery.id, delivery.lease, number, route.channel, route.provider,
+            route.identity.ref if route.identity else "", route.points if limits else 0, now, change,
+            () if last else limits, (promised.code,) if promised else (), judgement.text(),
+        )  # fmt: skip
+        address = road.redirect.get(route.identity.kind, route.identity.value) if route.identity else ""
+        return Ready(Parcel(delivery, route, provider, message, content, address, attempt, after), wish, late)
+
+    def _unsayable(self, delivery: Delivery, route: Route, error: MessageError) -> None:
+        if delivery.id in self.last:
+            give_up(self.road, delivery, self.last[delivery.id])
+            return
+        tried = (*delivery.tried, route_key(route.channel, route.provider, route.identity))
+        settle_soon(self.road, delivery, State.QUEUED, f"cannot compose: {error}", due=self.now, tried=tried)
+
+    def _promised(self, delivery: Delivery, context: Context) -> Promised | None:
+        if not delivery.offer:
+            return None
+        profile, brand = context.named("profile"), self.road.brand
+        return self.road.promise(
+            delivery.offer, context, profile.locale or brand.locale, profile.zone or brand.zone, self.now
+        )
+
+    def _issued(self, promised: Promised | None, basis: Basis) -> tuple[Change, Basis | None, Event | None]:
+        """Give what the attempt's commit does to the context, and the context that stands afterwards."""
+        loaded = basis.loaded
+        guard = Change(loaded.customer.id, loaded.version)
+        if promised is None or promised.event is None:
+            return guard, basis, None
+        onward = self.road.timeline.onward(loaded, [promised.event], basis.context)
+        if onward is None:
+            return guard, None, promised.event
+        return onward[0], Basis(loaded, onward[1]), None
+
+    def _fault(self, delivery: Delivery, error: Exception) -> None:
+        road, faults = self.road, delivery.faults + 1
+        cause = f"{type(error).__name__}"
+        if faults >= POISON:
+            reason = f"poison: {cause}"
+            event = fact("message.failed", delivery, self.now, f"{delivery.id}:poison", {"reason": reason})
+            settle_soon(road, delivery, State.FAILED, reason, events=[event], faults=faults)
+            return
+        due = self.now + timedelta(seconds=pause_after(faults))
+        settle_soon(road, delivery, waiting(delivery), f"fault: {cause}", due=due, faults=faults)
+
+
+def _end(delivery: Delivery, reason: str) -> tuple[State, str]:
+    """Say how a delivery ends that no route may take."""
+    if delivery.state is State.UNKNOWN or delivery.flagged:
+        return State.FAILED, "answer_lost"
+    if delivery.tried:  # every way was tried, and the last one's answer is the reason
+        return State.FAILED, delivery.reason or reason
+    return State.DROPPED, reason
+
+
+def waiting(delivery: Delivery) -> State:
+    """Say how it waits for another look: what may have arrived never becomes as good as new."""
+    return State.UNKNOWN if delivery.state is State.UNKNOWN else State.QUEUED

@@ -1,0 +1,155 @@
+"""SETTLE: what became of deliveries, with its events folded, in group commits over whatever is ready.
+
+Whoever hands over does not wait here: settlements that come while one commit is under way share the next, so one slow
+answer delays no other and a commit is paid once for many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from omnibus.errors import Conflict, StoreFull
+from omnibus.model.context import Context
+from omnibus.model.delivery import Delivery
+from omnibus.model.event import Event
+from omnibus.store import Loaded, Settlement
+from omnibus.timeline import TRIES, Timeline, broken
+
+PATIENCE = 600  # tries, a second apart, to write an answer down while the store has no room
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """Hold what a delivery was judged by: its events are folded onto it, unless somebody moved the context since."""
+
+    loaded: Loaded
+    context: Context
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """Hold a settlement that waits for the next commit.
+
+    Args:
+        shown: the delivery as it is now on show, when its premises are still looked at.
+        done: who waits for the commit; nobody where None.
+    """
+
+    settlement: Settlement
+    events: tuple[Event, ...] = ()
+    shown: Delivery | None = None
+    basis: Basis | None = None
+    done: asyncio.Future[None] | None = None
+    tries: int = 0
+
+
+class Settling:
+    """Collect settlements and commit them, batch after batch, until none waits.
+
+    Args:
+        rest: waits seconds of machine time, when the store has no room.
+    """
+
+    def __init__(self, timeline: Timeline, rest: Callable[[float], Awaitable[None]]) -> None:
+        self.timeline, self.rest = timeline, rest
+        self._waiting: list[Asked] = []
+        self._batch: list[Asked] = []
+        self.work: asyncio.Task[None] | None = None
+        self.failure: BaseException | None = None
+
+    def __len__(self) -> int:
+        """Count what is not on disk yet."""
+        return len(self._waiting) + len(self._batch)
+
+    def add(self, asked: Asked) -> None:
+        """Take one in; the commit begins as soon as whoever runs now lets go."""
+        self._waiting.append(asked)
+        if self.work is None:
+            self.work = asyncio.get_running_loop().create_task(self._all())
+
+    async def _all(self) -> None:
+        try:
+            while self._waiting:
+                self._batch, self._waiting = self._waiting, []
+                await self._patiently(self._batch)
+        except BaseException as error:
+            self._fail(error)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._batch, self.work = [], None
+
+    def _fail(self, error: BaseException) -> None:
+        """Tell whoever waits; the dispatcher hears of what nobody waited for."""
+        told = error if isinstance(error, Exception) else Conflict("the worker stopped")
+        for each in (*self._batch, *self._waiting):
+            if each.done is None:
+                self.failure = told
+            elif not each.done.done():
+                each.done.set_exception(told)
+        self._waiting = []
+
+    async def _patiently(self, batch: Sequence[Asked]) -> None:
+        """Commit one batch; what a provider answered is worth waiting for room."""
+        for _ in range(PATIENCE):
+            try:
+                await self._commit(batch)
+            except StoreFull:
+                await self.rest(1.0)
+            else:
+                return
+        await self._commit(batch)
+
+    async def _commit(self, batch: Sequence[Asked]) -> None:
+        store = self.timeline.store
+        strangers = [each.settlement.customer for each in batch if each.events and each.basis is None]
+        loaded = await store.load(strangers) if strangers else {}
+        wanted: list[tuple[Asked, Settlement]] = []
+        for each in batch:
+            try:
+                wanted.append((each, await self._folded(each, loaded)))
+            except StoreFull:
+                raise
+            except Exception as error:  # noqa: BLE001 - a facet's fault is its own delivery's, not the batch's
+                self._refuse(each, error)
+        answers = await store.settle([settlement for _, settlement in wanted])
+        for (each, _), ok in zip(wanted, answers, strict=True):
+            if not ok:
+                await self._again(each)
+            elif each.done is not None and not each.done.done():
+                each.done.set_result(None)
+        self.timeline.ring([each.settlement.customer for each in batch])
+
+    async def _folded(self, each: Asked, loaded: Mapping[str, Loaded]) -> Settlement:
+        settlement = each.settlement
+        if not each.events:
+            return settlement
+        timeline, basis = self.timeline, each.basis or self._basis(loaded[settlement.customer])
+        onward = timeline.onward(basis.loaded, each.events, basis.context) if len(each.events) == 1 else None
+        change = onward[0] if onward else await timeline.fold(basis.loaded, each.events, context=basis.context)
+        if each.shown is not None:
+            after = onward[1] if onward else Context(basis.context.customer, timeline.facets, change.bodies)
+            if broken([each.shown], after, timeline.now())[1]:  # its reason went while the hand-over was under way
+                return replace(settlement, change=change, due=timeline.now(), withdraw=True)
+        return replace(settlement, change=change)
+
+    def _basis(self, loaded: Loaded) -> Basis:
+        return Basis(loaded, self.timeline.context(loaded))
+
+    async def _again(self, each: Asked) -> None:
+        """Fold once more: somebody was faster, perhaps with these very events."""
+        if each.tries >= TRIES:
+            self._refuse(each, Conflict("the context kept moving; try again"))
+            return
+        known = await self.timeline.store.known([(event.source, event.id) for event in each.events])
+        each.events = tuple(event for event in each.events if (event.source, event.id) not in known)
+        each.tries, each.basis = each.tries + 1, None
+        self._waiting.append(each)
+
+    def _refuse(self, each: Asked, error: Exception) -> None:
+        if each.done is None:
+            self.failure = error
+        elif not each.done.done():
+            each.done.set_exception(error)
