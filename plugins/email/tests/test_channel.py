@@ -5,9 +5,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from omnibus import Brand, Channel, Layout, Media, MessageError, Purpose
+from omnibus import Brand, Channel, Media, MessageError, Purpose
 from omnibus.testing import ChannelContract, hostile_draft, sample_context, sample_draft
 from omnibus_email import Attachment, Email, EmailContent
+from omnibus_email.form import Form
 from omnibus_email.layout import contrast
 
 PNG = bytes.fromhex(
@@ -103,8 +104,9 @@ def test_the_layout_inlines_keeps_dark_mode_and_is_used_as_it_is() -> None:
     paragraph = next(attrs for tag, attrs in page(content.html).tags if tag == "p")
     assert "margin: 0 0 16px" in paragraph["style"]
     draft = sample_draft("email")
-    layout = Layout({**Email().layout(draft.message, draft.brand, "en").parts})
-    layout.parts["page"] = "<p>%(body)s</p>"
+    layout = replace(
+        Email().layout(draft.message, draft.brand, "en"), form=Form.of("<p>@@body@@</p>", re.compile("@@(.*?)@@"))
+    )
     assert Email().compose(draft, layout, sample_context()).html.startswith("<p><p")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from omnibus import hookimpl
-from omnibus_email.channel import Attachment, Email, EmailContent
+from omnibus_email.channel import Email
+from omnibus_email.content import Attachment, EmailContent
 from omnibus_email.mailgun import Mailgun
 from omnibus_email.postmark import Postmark
 from omnibus_email.resend import Resend

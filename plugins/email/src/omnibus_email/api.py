@@ -30,7 +30,8 @@ from omnibus import (
 )
 from omnibus.http import Answer, Client
 from omnibus_email import head, incoming
-from omnibus_email.channel import Email, EmailContent
+from omnibus_email.channel import Email
+from omnibus_email.content import EmailContent
 from omnibus_email.mime import message_id, thread_id
 
 #: the name under which our attempt travels through a provider and comes back in its webhooks

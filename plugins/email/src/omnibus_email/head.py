@@ -35,6 +35,8 @@ def checked(value: str) -> str:
     Raises:
         Refused: ``header_injection``.
     """
+    if value.isprintable() and "=?" not in value:  # no control character is printable
+        return value
     if _UNSAFE.search(value):
         raise Refused("header_injection")
     if "=?" in value:
@@ -68,6 +70,18 @@ def line(name: str, value: str) -> bytes:
     return folded(name, value.split(" "))
 
 
+def word(name: str, value: str) -> bytes:
+    """Write a header of one word, which nothing can break.
+
+    Raises:
+        Refused: it is too long for a line.
+    """
+    made = f"{name}: {value}\r\n".encode()
+    if len(made) > MAX_LINE + 2:
+        raise Refused("header_too_long")
+    return made
+
+
 def folded(name: str, words: Iterable[str]) -> bytes:
     """Write a header of words that must not be broken, a new line before each that does not fit."""
     lines, now = [], f"{name}:"
@@ -84,18 +98,15 @@ def folded(name: str, words: Iterable[str]) -> bytes:
 
 def encoded_words(text: str) -> list[str]:
     """Split text into encoded words of whole characters (base64, UTF-8)."""
-    words: list[str] = []
-    piece: list[str] = []
-    size = 0
-    for character in text:
-        wide = len(character.encode())
-        if size + wide > WORD_BYTES:
-            words.append("".join(piece))
-            piece, size = [], 0
-        piece.append(character)
-        size += wide
-    words.append("".join(piece))
-    return [f"=?utf-8?b?{base64.b64encode(each.encode()).decode()}?=" for each in words]
+    raw, words, at = text.encode(), [], 0
+    while True:
+        end = min(at + WORD_BYTES, len(raw))
+        while end < len(raw) and raw[end] & 0xC0 == 0x80:  # in the middle of a character
+            end -= 1
+        words.append(f"=?utf-8?b?{binascii.b2a_base64(raw[at:end], newline=False).decode()}?=")
+        if end == len(raw):
+            return words
+        at = end
 
 
 def mailbox(name: str, display: str, address: str) -> bytes:
@@ -150,11 +161,15 @@ def proved(head: bytes, names: list[str]) -> bytes:
     Raises:
         Refused: ``header_injection``: a value broke out, whatever guard it passed before.
     """
-    seen: list[str] = []
-    for each in head[:-2].split(b"\r\n"):
-        if each[:1] in (b" ", b"\t") and seen and each.strip():
-            continue
-        seen.append(each.partition(b":")[0].decode("ascii", "replace"))
-    if seen != names or head.count(b"\n") != head.count(b"\r\n") or head.count(b"\r") != head.count(b"\n"):
+    lines = head.split(b"\r\n")[:-1]
+    seen = [each.partition(b":")[0] for each in lines if each[:1] not in {b" ", b"\t"} or not each.strip()]
+    ends = head.count(b"\r\n")
+    if (
+        b":".join(seen) != ":".join(names).encode()
+        or head[:1] in {b" ", b"\t"}
+        or not head.endswith(b"\r\n")
+        or head.count(b"\n") != ends
+        or head.count(b"\r") != ends
+    ):
         raise Refused("header_injection")
     return head

@@ -6,9 +6,10 @@ Sources: https://www.caniemail.com (what clients keep of CSS), Gmail clips HTML 
 
 from __future__ import annotations
 
-import base64
 import mimetypes
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +17,8 @@ from pathlib import Path
 from css_inline import CSSInliner
 
 from omnibus import Brand, Layout, Message, MessageError
-from omnibus_email import quoted
+from omnibus_email.content import Attachment
+from omnibus_email.form import NOTHING, Form, Made, made, shown
 from omnibus_email.markup import escape
 
 #: sections of layout.html that are filled only where the draft has something for them
@@ -28,40 +30,86 @@ PICTURES = frozenset({"image/png", "image/jpeg", "image/gif"})  # what mail clie
 MAX_PICTURE = 1_000_000  # bytes; larger ones belong on a web server
 MAX_FILE = 5_000_000  # bytes; base64 makes 7 MB of it, and many mailboxes take 10 MB in all
 
+#: how to unsubscribe, by language
+WORDS = {
+    "en": "Unsubscribe", "de": "Abmelden", "fr": "Se désabonner", "es": "Darse de baja", "it": "Annulla iscrizione",
+    "nl": "Afmelden", "pt": "Cancelar subscrição", "pl": "Wypisz się", "sv": "Avregistrera", "da": "Afmeld",
+}  # fmt: skip
+
 _AT_RULES = re.compile(r"<head>(<style>.*?</style>)(.*?)</head>", re.DOTALL)
 _SLOT = re.compile(r"@@(\w+)@@")
 _STYLED = re.compile(r"<(\w+)(?: [^>]*?)?style=\"([^\"]*)\"")
 
 
-def prepare(message: Message, brand: Brand, locale: str) -> Layout:
-    """Make the parts: ``page`` and its sections as %-templates, ``cid.<path>``, ``data.<path>``.
+@dataclass(frozen=True, slots=True)
+class Page(Layout):
+    """Hold all that is the same for everybody who gets this version of a message in this language.
 
-    ``coded.<part>`` is the same as quoted-printable, ready to be filled; ``styles``, ``pictures``
-    and ``files`` are lists, a line each.
+    Args:
+        form: the page; its slots are the sections, ``subject``, ``preheader``, ``headline`` and ``body``.
+        sections: the forms that are filled only where the draft has something for them; ``labelled`` is ``cta`` with *label*.
+        styles: the inline style of a tag in the body.
+        cids: path of a local picture → its content id.
+        pictures: what stands in the HTML where a picture is shown, and the picture.
+        sign_off, signed: the brand's sign-off, as text and as its filled section.
+        label: what the call to action says to everybody; empty where the template has values in it.
+        stop: the word for unsubscribing.
+    """
+
+    form: Form = field(default_factory=lambda: Form((), (NOTHING,)))
+    sections: Mapping[str, Form] = field(default_factory=dict)
+    styles: tuple[tuple[str, str], ...] = ()
+    cids: Mapping[str, str] = field(default_factory=dict)
+    pictures: tuple[tuple[str, Attachment], ...] = ()
+    files: tuple[Attachment, ...] = ()
+    sign_off: str = ""
+    signed: Made = NOTHING
+    label: str = ""
+    stop: str = ""
+
+
+def prepare(message: Message, brand: Brand, locale: str) -> Page:
+    """Make the page.
 
     Raises:
         MessageError: a picture or attachment is missing or too big, or a picture of a kind that mail clients do not show.
     """
     html = _inlined(_themed(brand, locale))
-    parts: dict[str, str] = {}
+    cut: dict[str, str] = {}
     for name in SECTIONS:
         head, rest = html.split(f"<!--@{name}-->")
-        section, tail = rest.split(f"<!--/{name}-->")
-        parts[name], html = _template(section), head if name == "styles" else f"{head}@@{name}@@"
-        html += tail
-    styled = [(tag, style) for tag, style in _STYLED.findall(parts["styles"]) if tag != "div"]
-    parts["styles"] = "\n".join(f"{tag}\t{style}" for tag, style in styled)
-    local = [each.url for each in message.media] + [brand.theme.logo_path]
-    for number, path in enumerate(each for each in local if _is_local(each)):
-        parts |= _picture(path, f"picture{number}", message.source or message.name)
-    parts |= _files(message)
-    parts["pictures"] = "\n".join(name[4:] for name in parts if name.startswith("cid."))
-    logo = f"cid:{parts[f'cid.{brand.theme.logo_path}']}" if brand.theme.logo_path else brand.theme.logo_url
-    shown = f'<img src="{escape(logo)}" alt="{escape(brand.name)}">' if logo else escape(brand.name)
-    page = html.replace("@@brand@@", shown).replace("@@legal@@", _legal(brand))
-    parts["page"] = _template(page)
-    parts |= {f"coded.{name}": quoted.template(parts[name]) for name in ("page", *SECTIONS) if name != "styles"}
-    return Layout(parts)
+        cut[name], tail = rest.split(f"<!--/{name}-->")
+        html = (head if name == "styles" else f"{head}@@{name}@@") + tail
+    where = message.source or message.name
+    local = dict.fromkeys(
+        each for each in (*(media.url for media in message.media), brand.theme.logo_path) if _is_local(each)
+    )
+    pictures = {path: _picture(path, f"picture{number}", where) for number, path in enumerate(local)}
+    cids = {path: each.cid for path, each in pictures.items()}
+    page = html.replace("@@brand@@", _logo(brand, cids)).replace("@@legal@@", _legal(brand))
+    sections = {name: _form(each) for name, each in cut.items() if name != "styles"}
+    label = message.cta.label if message.cta and "{" not in message.cta.label else ""
+    stop = WORDS.get(locale.replace("_", "-").split("-")[0].lower(), WORDS["en"])
+    sections["stop"] = sections["stop"].fixing("label", lines(stop))
+    sections["labelled"] = sections["cta"].fixing("label", lines(label))
+    return Page(
+        {}, _form(page), sections, _styles(cut["styles"]), cids, tuple((f'"cid:{each.cid}"', each) for each in pictures.values()),
+        _files(message), brand.voice.sign_off, sections["sign"].fill({"sign_off": lines(brand.voice.sign_off)}), label, stop,
+    )  # fmt: skip
+
+
+def lines(text: str) -> Made:
+    """Show a text whose line ends are line ends."""
+    return shown(text) if "\n" not in text else made(escape(text).replace("\n", "<br>"))
+
+
+def _styles(section: str) -> tuple[tuple[str, str], ...]:
+    return tuple((tag, style) for tag, style in _STYLED.findall(section) if tag != "div" and style)
+
+
+def _logo(brand: Brand, cids: Mapping[str, str]) -> str:
+    logo = f"cid:{cids[brand.theme.logo_path]}" if brand.theme.logo_path else brand.theme.logo_url
+    return f'<img src="{escape(logo)}" alt="{escape(brand.name)}">' if logo else escape(brand.name)
 
 
 def _themed(brand: Brand, locale: str) -> str:
@@ -91,9 +139,9 @@ def _inlined(html: str) -> str:
     return _AT_RULES.sub(r"<head>\2\1</head>", made, count=1)
 
 
-def _template(html: str) -> str:
+def _form(html: str) -> Form:
     """Open the slots; what is not ASCII becomes an entity, which is shorter than its quoted-printable."""
-    return _SLOT.sub(r"%(\1)s", html.encode("ascii", "xmlcharrefreplace").decode().replace("%", "%%"))
+    return Form.of(html.encode("ascii", "xmlcharrefreplace").decode(), _SLOT)
 
 
 def _legal(brand: Brand) -> str:
@@ -105,26 +153,31 @@ def _is_local(url: str) -> bool:
     return bool(url) and "{" not in url and "://" not in url and not url.startswith("data:")
 
 
-def _picture(path: str, cid: str, where: str) -> dict[str, str]:
+def _picture(path: str, cid: str, where: str) -> Attachment:
     kind = mimetypes.guess_type(path)[0] or ""
     if kind not in PICTURES:
         raise MessageError(f"mail clients do not show `{path}`", where=where, fix="use a PNG, JPEG or GIF")
-    return {f"cid.{path}": cid, f"kind.{path}": kind, f"data.{path}": _read(path, MAX_PICTURE, where)}
+    return Attachment(_name(path), kind, _read(path, MAX_PICTURE, where), cid)
 
 
-def _files(message: Message) -> dict[str, str]:
+def _files(message: Message) -> tuple[Attachment, ...]:
     """Read what the author attaches: ``data: { attachments: [terms.pdf] }`` in the message file."""
     where, paths = message.source or message.name, message.data.get("attachments") or ()
-    if isinstance(paths, str) or not all(isinstance(each, str) and "\n" not in each for each in paths):
+    if isinstance(paths, str) or not all(isinstance(each, str) for each in paths):
         raise MessageError("`attachments` is no list of files", where=where, fix="write `attachments: [terms.pdf]`")
-    parts = {"files": "\n".join(paths)}
-    for path in paths:
-        parts[f"kind.{path}"] = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        parts[f"data.{path}"] = _read(path, MAX_FILE, where)
-    return parts
+    return tuple(
+        Attachment(
+            _name(path), mimetypes.guess_type(path)[0] or "application/octet-stream", _read(path, MAX_FILE, where)
+        )
+        for path in paths
+    )
 
 
-def _read(path: str, limit: int, where: str) -> str:
+def _name(path: str) -> str:
+    return re.split(r"[/\\]", path)[-1]
+
+
+def _read(path: str, limit: int, where: str) -> bytes:
     if not Path(path).is_file():
         raise MessageError(
             f"there is no file `{path}`", where=where, fix="give an existing file or, of a picture, its URL"
@@ -132,7 +185,7 @@ def _read(path: str, limit: int, where: str) -> str:
     data = Path(path).read_bytes()
     if len(data) > limit:
         raise MessageError(f"`{path}` has {len(data)} bytes", where=where, fix=f"stay below {limit} bytes")
-    return base64.b64encode(data).decode()
+    return data
 
 
 def contrast(one: str, other: str) -> float:

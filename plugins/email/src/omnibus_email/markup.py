@@ -31,6 +31,7 @@ _INLINE = re.compile(
     re.ASCII,
 )
 _UNESCAPE = re.compile(_ESCAPE)
+SLOT = re.compile("\ue000(\\d+)\ue001")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 
 
@@ -41,10 +42,29 @@ def to_html(markdown: str, styles: Mapping[str, str]) -> str:
         html = _rendered(text)
     else:
         html = "\n".join([_block(each) for each in _BLANK.split(text) if each])
+    return _styled(html, styles)
+
+
+def _styled(html: str, styles: Mapping[str, str]) -> str:
     for tag, style in styles.items():
         if style and f"<{tag}" in html:
             html = html.replace(f"<{tag} ", f'<{tag} style="{style}" ').replace(f"<{tag}>", f'<{tag} style="{style}">')
     return html
+
+
+def slotted(skeleton: str, styles: Mapping[str, str]) -> str | None:
+    """Render Markdown with slots (U+E000, a number, U+E001), to be filled with escaped texts.
+
+    Returns:
+        None where a slot stands in a link's target, in code or in a picture: there the values themselves matter.
+    """
+    tokens = _FULL.parse(skeleton)
+    words = [each for token in tokens for each in token.children or () if each.type == "text"]
+    inside = sum(len(SLOT.findall(each.content)) for each in words)
+    if not inside == skeleton.count("\ue000") == skeleton.count("\ue001"):
+        return None
+    html: str = _FULL.renderer.render(tokens, _FULL.options, {})
+    return _styled(CONTROL.sub("", html.rstrip("\n")), styles) if len(SLOT.findall(html)) == inside else None
 
 
 def paragraphs(text: str, styles: Mapping[str, str]) -> str:

@@ -11,14 +11,14 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import Literal
 
 from omnibus import Refused
 from omnibus_email import head
-from omnibus_email.channel import Attachment, EmailContent
+from omnibus_email.content import Attachment, EmailContent
 from omnibus_email.quoted import quoted
 
 MIXED, ALTERNATIVE, RELATED = b"=_om_mixed", b"=_om_alternative", b"=_om_related"
@@ -28,6 +28,7 @@ OWN = frozenset({
     "in-reply-to", "mime-version", "content-type", "content-transfer-encoding", "auto-submitted", "dkim-signature",
 })  # fmt: skip
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REAL_ID = re.compile(r"[\x21-\x3b\x3d\x3f\x41-\x7e]+@[\x21-\x3b\x3d\x3f\x41-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def message_id(delivery: str, domain: str) -> str:
 def thread_id(thread: str, domain: str) -> str:
     """Name the root of a conversation; a real Message-ID stays what it is."""
     bare = thread.strip("<>")
-    if re.fullmatch(r"[\x21-\x3b\x3d\x3f\x41-\x7e]+@[\x21-\x3b\x3d\x3f\x41-\x7e]+", bare):
+    if "@" in bare and _REAL_ID.fullmatch(bare):
         return bare
     return f"thread.{hashlib.sha256(thread.encode()).hexdigest()[:32]}@{domain}"
 
@@ -72,28 +73,38 @@ def headers(content: EmailContent, envelope: Envelope) -> list[tuple[str, bytes]
     domain = envelope.sender[1].rpartition("@")[2]
     display, address = envelope.sender
     made = [
-        ("Date", f"Date: {format_datetime(envelope.date)}\r\n".encode()),
-        ("From", head.mailbox("From", display or content.sender, address)),
-        ("To", head.mailbox("To", "", envelope.to) if envelope.to.isascii() else f"To: {envelope.to}\r\n".encode()),
-        ("Message-ID", head.folded("Message-ID", [f"<{envelope.message_id}>"])),
+        ("Date", _date(envelope.date.replace(microsecond=0), envelope.date.utcoffset())),
+        ("From", _mailbox("From", display or content.sender, address)),
+        ("To", head.word("To", envelope.to)),
+        ("Message-ID", head.word("Message-ID", f"<{envelope.message_id}>")),
         ("Subject", head.line("Subject", content.subject)),
     ]
     if envelope.reply_to:
-        made.append(("Reply-To", head.mailbox("Reply-To", *envelope.reply_to)))
-    root = [f"<{thread_id(content.thread, domain)}>"] if content.thread else []
-    mine = [f"<{envelope.reference}>"] if envelope.reference else []
+        made.append(("Reply-To", _mailbox("Reply-To", *envelope.reply_to)))
+    root = f"<{thread_id(content.thread, domain)}>" if content.thread else ""
     if root:
-        made.append(("In-Reply-To", head.folded("In-Reply-To", root)))
-    if root or mine:
-        made.append(("References", head.folded("References", root + mine)))
+        made.append(("In-Reply-To", head.word("In-Reply-To", root)))
+    if root or envelope.reference:
+        mine = f"<{envelope.reference}>" if envelope.reference else ""
+        made.append(("References", head.folded("References", [each for each in (root, mine) if each])))
     made.append(("Auto-Submitted", b"Auto-Submitted: auto-generated\r\n"))
-    taken = {name.lower() for name, _ in made} | OWN
+    taken = set()
     for name, value in content.headers.items():
-        if name.lower() in taken:
+        low = name.lower()
+        if low in OWN or low in taken:
             raise Refused("header_twice")
-        taken.add(name.lower())
+        taken.add(low)
         made.append((name, head.line(name, value)))
     return made
+
+
+#: the same for every mail of a sender, and of a second
+_mailbox = lru_cache(maxsize=64)(head.mailbox)
+
+
+@lru_cache(maxsize=64)
+def _date(second: datetime, _offset: timedelta | None) -> bytes:
+    return f"Date: {format_datetime(second)}\r\n".encode()
 
 
 def write(content: EmailContent, envelope: Envelope) -> bytes:
@@ -109,12 +120,17 @@ def write(content: EmailContent, envelope: Envelope) -> bytes:
 
 
 def _body(content: EmailContent) -> tuple[bytes, bytes]:
+    text = quoted(content.text).encode("ascii")
+    html = (content.coded or quoted(content.html)).encode("ascii")
+    if not content.attachments:
+        kind, (before, between, after) = _ALONE
+        return kind, b"".join((before, text, between, html, after))
     inside = [each for each in content.attachments if each.cid]
     beside = [each for each in content.attachments if not each.cid]
-    html = _text("html", content.coded or quoted(content.html))
+    page = _text("html", html)
     if inside:
-        html = _nested(RELATED, "related", [html, *map(_file, inside)])
-    kind, body = _multipart(ALTERNATIVE, "alternative", [_text("plain", quoted(content.text)), html])
+        page = _nested(RELATED, "related", [page, *map(_file, inside)])
+    kind, body = _multipart(ALTERNATIVE, "alternative", [_text("plain", text), page])
     if beside:
         kind, body = _multipart(MIXED, "mixed", [kind + b"\r\n" + body, *map(_file, beside)])
     return kind, body
@@ -131,9 +147,18 @@ def _nested(boundary: bytes, kind: str, parts: list[bytes]) -> bytes:
     return head_line + b"\r\n" + body
 
 
-def _text(kind: Literal["plain", "html"], coded: str) -> bytes:
+def _text(kind: Literal["plain", "html"], coded: bytes) -> bytes:
     top = f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-    return (top + coded).encode("ascii")
+    return top.encode("ascii") + coded
+
+
+def _alone() -> tuple[bytes, list[bytes]]:
+    """Make the skeleton of the mail that most are: two texts and no file."""
+    kind, body = _multipart(ALTERNATIVE, "alternative", [_text("plain", b"\0"), _text("html", b"\0")])
+    return kind, body.split(b"\0")
+
+
+_ALONE = _alone()
 
 
 @lru_cache(maxsize=64)

@@ -30,7 +30,7 @@ from omnibus import (
 )  # fmt: skip
 from omnibus.http import Answer, error_for
 from omnibus_email import api, head
-from omnibus_email.channel import EmailContent
+from omnibus_email.content import EmailContent
 from omnibus_email.reply import unquoted
 
 #: ``ErrorCode`` of a refusal → what to raise

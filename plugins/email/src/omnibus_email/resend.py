@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from omnibus import Attempt, Content, Event, Forged, Keep, Receipt, Refused, Report, Request, TryLater, Unknown
 from omnibus.http import Answer, error_for
 from omnibus_email import api, head
-from omnibus_email.channel import EmailContent
+from omnibus_email.content import EmailContent
 
 QUOTA_AGAIN = 3600.0  # seconds until a used-up quota is worth another look
 #: ``type`` of a webhook → our event and what it says; every other type brings no news

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from omnibus import Attempt, Content, Event, Forged, Keep, Receipt, Refused, Report, Request, TryLater
 from omnibus.http import Answer, error_for
 from omnibus_email import api, head
-from omnibus_email.channel import EmailContent
+from omnibus_email.content import EmailContent
 
 #: ``event`` → our event; ``processed``, ``deferred`` and ``group_resubscribe`` bring no news here
 EVENTS = {

@@ -33,7 +33,8 @@ from omnibus import (
     Unreachable,
 )
 from omnibus_email import api, head, incoming, mime
-from omnibus_email.channel import Email, EmailContent
+from omnibus_email.channel import Email
+from omnibus_email.content import EmailContent
 from omnibus_email.dkim import Signer
 from omnibus_email.pool import Pool
 from omnibus_email.wire import Lost, Peer, StartTls, Wire
