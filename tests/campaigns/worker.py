@@ -1,6 +1,7 @@
 """A worker process to be killed: it carries to a sink that its parent keeps, one line per hand-over.
 
-Called with the configuration's folder and the sink's port; works until it is killed or nothing is left to do.
+Called with the configuration's folder, the sink's port and a lease's seconds; works until it is killed or nothing is
+left to do.
 """
 
 from __future__ import annotations
@@ -50,9 +51,11 @@ def bus(folder: Path) -> Any:
     return open_bus(folder / "omnibus.toml", plugins=[Plugin()], environ={})
 
 
-async def main(folder: Path, port: int) -> None:
+async def main(folder: Path, port: int, term: float) -> None:
     Sink.port = port
-    async with bus(folder) as opened:
+    opening = bus(folder)
+    opening.parts.road.lease_term = term
+    async with opening as opened:
         stop = asyncio.Event()
 
         async def until_finished() -> None:
@@ -66,4 +69,4 @@ async def main(folder: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
