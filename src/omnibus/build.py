@@ -28,6 +28,7 @@ from omnibus.offers.promises import Promises
 from omnibus.outbound import outbox
 from omnibus.outbound.compose import Composer
 from omnibus.outbound.dispatch import Dispatcher
+from omnibus.outbound.pruning import Pruner
 from omnibus.outbound.resolve import Line
 from omnibus.outbound.road import Promised, Road, fact
 from omnibus.plugins import Plugins, Registry
@@ -141,6 +142,7 @@ def build(
         Parts(
             settings, loaded, store, timeline, Customers(timeline, recogniser, ids), inbox, journeys, campaigns, road,
             Dispatcher(road, slots=slots), promises, messages, brand, tokens, links, bell, ids,
+            Pruner(store, now, settings.keep),
         )
     )  # fmt: skip
     return bus

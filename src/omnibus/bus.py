@@ -35,6 +35,7 @@ from omnibus.offers.promises import Promises
 from omnibus.outbound import outbox
 from omnibus.outbound.dispatch import Dispatcher
 from omnibus.outbound.judge import Judgement, judge
+from omnibus.outbound.pruning import Pruner
 from omnibus.outbound.resolve import Lines, resolve
 from omnibus.outbound.road import Road
 from omnibus.plugins import Plugins
@@ -72,6 +73,7 @@ class Parts:
     links: Links
     bell: Bell
     ids: Ids
+    pruner: Pruner
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,7 +431,7 @@ class Bus:
         parts, stop = self.parts, stop or asyncio.Event()
         await parts.store.take_work()
         await parts.store.rescue(self.now(), everything=True)
-        renewing = asyncio.create_task(self._renew(stop))
+        aside = [asyncio.create_task(self._renew(stop)), asyncio.create_task(parts.pruner.run())]
         try:
             while not stop.is_set():
                 try:
@@ -443,9 +445,10 @@ class Bus:
                     await parts.bell.work(await self._pause())
             await parts.dispatcher.finish()
         finally:
-            renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await renewing
+            for each in aside:
+                each.cancel()
+                with suppress(asyncio.CancelledError):
+                    await each
 
     async def _pause(self) -> float:
         try:

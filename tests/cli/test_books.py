@@ -36,3 +36,20 @@ def test_dead_lists_what_was_parked_and_nothing_else(shop: Shop, ada: str):
         shop.sql(f"UPDATE delivery SET state='failed', due=NULL, reason='{reason}' WHERE id='{each['id']}'")
     assert [each["id"] for each in shop.json("dead")] == [sent[0]["id"]]
     assert "poison: fault:KeyError" in shop.say("dead")
+
+
+def test_prune_removes_what_is_old_and_the_books_balance(shop: Shop, ada: str):
+    shop.json("send", "cart-reminder", ada, "--key", "k")
+    shop.say("work", "--drain")
+    assert shop.json("prune") == {"deliveries": 0, "keys": 0}
+    before = shop.json("audit")
+    shop.sql("UPDATE delivery SET accepted=0, expires=1, due=NULL, watched=0 WHERE state NOT IN ('queued','held')")
+    shop.sql("UPDATE attempt SET started=0")
+    shop.sql("UPDATE decision SET at=0")
+    told = shop.json("prune")
+    assert told["deliveries"] == before["final"] > 0
+    assert told["keys"] == 1
+    after = shop.json("audit")
+    assert after["pruned"] == before["final"]
+    assert {**after, "pruned": 0} == before
+    assert shop.say("prune") == "0 finished deliveries and 0 send keys pruned\n"

@@ -225,7 +225,7 @@ SAID = {
     "[channels]\nx = 1": "omnibus.toml [channels.x]: must be a table",
     "omnibus = 3": "omnibus.toml [omnibus]: must be a table",
     "[omnibus]\nplugins = 3": "omnibus.toml [omnibus]: `plugins` must be a list",
-    "store = 1": "omnibus.toml: unknown section [store]; known are channels, offers, omnibus, policy, safety, server, tracking",
+    "store = 1": "omnibus.toml: unknown section [store]; known are channels, keep, offers, omnibus, policy, safety, server, tracking",
     "[omnibus": (
         "omnibus.toml: not readable as TOML: Expected ']' at the end of a table declaration (at end of document)"
     ),

@@ -36,6 +36,7 @@ COMMANDS = {
     "why": ("omnibus.cli.why:why", "Tell the whole decision behind a delivery."),
     "dead": ("omnibus.cli.looking:dead", "List the deliveries that were parked after repeated faults."),
     "audit": ("omnibus.cli.books:audit", "Balance the books: accepted = final + waiting, and nothing amiss."),
+    "prune": ("omnibus.cli.pruning:prune", "Remove what is finished and older than [keep] says."),
     "rebuild": ("omnibus.cli.books:rebuild", "Fold contexts anew from their events, and compare byte by byte."),
     "redeem": ("omnibus.cli.offers:redeem", "Redeem a code for a basket."),
     "handover": ("omnibus.cli.offers:handover", "Make a code that carries cart and offer to the till, or read one."),

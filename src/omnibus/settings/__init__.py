@@ -4,12 +4,13 @@ Stands one floor above ``omnibus.model``, whose ``Offer`` it fills. A later sour
 ``omnibus.toml`` < ``OMNIBUS_*`` < secret files < keyword arguments.
 """
 
+from omnibus.settings.keep import Keep
 from omnibus.settings.loading import Settings, load
 from omnibus.settings.secrets import MASK, make_key, mask, read_key, resolve_secrets
 from omnibus.settings.sections import Budget, Core, Policies, QuietHours, Safety, Server, Tracking
 from omnibus.settings.words import Mistake, describe, describe_channel_errors, suggest
 
 __all__ = [
-    "MASK", "Budget", "Core", "Mistake", "Policies", "QuietHours", "Safety", "Server", "Settings", "Tracking",
+    "MASK", "Budget", "Core", "Keep", "Mistake", "Policies", "QuietHours", "Safety", "Server", "Settings", "Tracking",
     "describe", "describe_channel_errors", "load", "make_key", "mask", "read_key", "resolve_secrets", "suggest",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from omnibus.errors import ConfigError
 from omnibus.model.duration import write_duration
 from omnibus.model.offer import Offer
+from omnibus.settings.keep import Keep
 from omnibus.settings.secrets import mask, read_key, resolve_secrets
 from omnibus.settings.sections import FREE, SECTIONS, Core, OfferTable, Policies, Safety, Server, Tables, Tracking
 from omnibus.settings.sources import from_arguments, from_environ, from_file, from_secrets, put
@@ -36,6 +37,7 @@ class Settings(BaseModel):
     safety: Safety
     policy: Policies
     tracking: Tracking
+    keep: Keep
     server: Server
     channels: dict[str, dict[str, Any]] = Field(repr=False)
     offers: dict[str, Offer]
@@ -108,10 +110,11 @@ def load(path: Path | str = "omnibus.toml", environ: Mapping[str, str] | None = 
             put(told, origins, keys, value, origin)
     tables = _validated(told, origins, file, names)
     _check_budget(tables, file)
+    _check_keep(tables, file)
     origins = {**{key: "default" for key in _defaults(tables) if not _given(key, origins)}, **origins}
     return Settings(
         path=file, omnibus=tables.omnibus, safety=tables.safety, policy=tables.policy, tracking=tables.tracking,
-        server=tables.server, channels=tables.channels, told=told, origins=dict(sorted(origins.items())),
+        keep=tables.keep, server=tables.server, channels=tables.channels, told=told, origins=dict(sorted(origins.items())),
         offers={name: table.offer(name) for name, table in tables.offers.items()}, unread=tuple(unread), environ=names,
     )  # fmt: skip
 
@@ -158,6 +161,14 @@ def _check_budget(tables: Tables, file: Path) -> None:
         near = suggest(name, [*tables.channels, "window", "points"])
         if name not in tables.channels and near.startswith("did you mean"):
             raise ConfigError(f"unknown key `{name}`", where=f"{file.name} [policy.budget]", fix=near)
+
+
+def _check_keep(tables: Tables, file: Path) -> None:
+    """Refuse to prune what the contact budget still counts."""
+    budget, kept = tables.policy.budget, tables.keep.deliveries
+    if budget is not None and kept is not None and kept < budget.window:
+        what = f"`deliveries` must stay as long as the budget's window, {write_duration(budget.window)}, or longer"
+        raise ConfigError(what, where=f"{file.name} [keep]")
 
 
 def _defaults(tables: Tables) -> list[str]:

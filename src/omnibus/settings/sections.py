@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from omnibus.model.duration import read_duration
 from omnibus.model.offer import Offer
-
-Duration = Annotated[timedelta, BeforeValidator(read_duration)]
+from omnibus.settings.keep import Keep
+from omnibus.settings.section import Duration, Section
 
 
 def _words(told: Any) -> Any:
@@ -23,12 +22,6 @@ def _words(told: Any) -> Any:
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-
-
-class Section(BaseModel):
-    """Be the base of all sections: unknown keys are refused, values stay out of errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
 
 class Core(Section):
@@ -138,7 +131,7 @@ class Budget(Section):
 
     window: Duration = timedelta(days=7)
     points: int = Field(default=6, ge=0)
-    costs: dict[str, Annotated[int, Field(ge=0)]] = {}
+    costs: dict[str, Annotated[int, Field(ge=0)]] = Field(default={})
 
     @model_validator(mode="before")
     @classmethod
@@ -250,6 +243,7 @@ class Tables(Section):
     safety: Safety
     policy: Policies
     tracking: Tracking
+    keep: Keep
     server: Server
     channels: dict[str, dict[str, Any]] = Field(repr=False)
     offers: dict[str, OfferTable]
@@ -257,7 +251,7 @@ class Tables(Section):
 
 #: section → its class; the free ones hold tables by name
 SECTIONS: dict[str, type[Section]] = {
-    "omnibus": Core, "safety": Safety, "policy": Policies, "tracking": Tracking, "server": Server,
+    "omnibus": Core, "safety": Safety, "policy": Policies, "tracking": Tracking, "keep": Keep, "server": Server,
 }  # fmt: skip
 FREE = ("channels", "offers")
 

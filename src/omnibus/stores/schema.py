@@ -24,15 +24,9 @@ SERIAL = BigInteger().with_variant(Integer(), "sqlite")
 Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")  # by bytes, as SQLite and Python compare
 
 meta = MetaData()
-#: PostgreSQL: room for updates in place, and dead rows collected early (docs/reference/store-and-scale.md)
-HOT = {
-    "fillfactor": 70, "autovacuum_vacuum_scale_factor": 0.01, "autovacuum_vacuum_threshold": 500,
-    "autovacuum_analyze_scale_factor": 0.02,
-}  # fmt: skip
-#: PostgreSQL: written once and deleted later, so pages may be full
-BUSY = {
-    "autovacuum_vacuum_scale_factor": 0.01, "autovacuum_vacuum_threshold": 500, "autovacuum_analyze_scale_factor": 0.02,
-}  # fmt: skip
+#: PostgreSQL, what is written once and deleted later: dead rows are collected early
+BUSY = {"autovacuum_vacuum_scale_factor": 0.01, "autovacuum_vacuum_threshold": 500, "autovacuum_analyze_scale_factor": 0.02}  # fmt: skip
+HOT = {"fillfactor": 70, **BUSY}  #: … and what is updated: room for it in place (docs/reference/store-and-scale.md)
 
 customer = Table(
     "customer", meta,
@@ -40,12 +34,8 @@ customer = Table(
     Column("into", Text),  # alias of
     Column("created", BigInteger, nullable=False),
 )  # fmt: skip
-Index(
-    "customer_into",
-    customer.c.into,
-    sqlite_where=customer.c.into.is_not(None),
-    postgresql_where=customer.c.into.is_not(None),
-)
+_merged = customer.c.into.is_not(None)
+Index("customer_into", customer.c.into, sqlite_where=_merged, postgresql_where=_merged)
 
 identity = Table(
     "identity", meta,

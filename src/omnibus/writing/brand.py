@@ -12,7 +12,8 @@ from pydantic import Field, ValidationError, field_validator
 
 from omnibus.errors import MessageError
 from omnibus.model.brand import Brand, Theme, Voice
-from omnibus.settings.sections import Section, read_zone
+from omnibus.settings.section import Section
+from omnibus.settings.sections import read_zone
 from omnibus.settings.words import RULES, Mistake, describe, suggest
 
 #: the least contrast of text that people can read (WCAG 2.2, success criterion 1.4.3)

@@ -82,10 +82,10 @@ async def prune(db: Connection, before: int, after: str, limit: int) -> Pruned:
     async with db.pipeline():
         await batch(db, _CUT_ATTEMPTS, gone)
         await db.execute(_CUT_DECISIONS, ([id_ for _, id_ in gone],))
-        await db.execute(_CUT_KEYS, (sorted(page.keys),))
+        keys = await db.execute(_CUT_KEYS, (sorted(page.keys),))
         for name, count in sorted(page.tallies.items()):
             await db.execute(COUNT, (name, count))
-    return Pruned(len(gone), len(page.keys), next_page(found, before, limit))
+    return Pruned(len(gone), keys.rowcount, next_page(found, before, limit))
 
 
 async def forget_keys(db: Connection, before: int, after: str, limit: int) -> Pruned:

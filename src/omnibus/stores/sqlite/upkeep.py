@@ -63,8 +63,9 @@ def prune(db: apsw.Connection, before: int, after: str, limit: int) -> Pruned:
     for statement in _OF_THEM:
         db.execute(statement, (json.dumps(gone),))
     db.execute(_KEYS, (json.dumps(sorted(page.keys)),))
+    keys = db.changes()
     db.executemany(_COUNT, sorted(page.tallies.items()))
-    return Pruned(len(gone), len(page.keys), next_page(rows, before, limit))
+    return Pruned(len(gone), keys, next_page(rows, before, limit))
 
 
 def forget_keys(db: apsw.Connection, before: int, after: str, limit: int) -> Pruned:
