@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Protocol, final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -96,8 +95,12 @@ class Provider(ABC):
             DeliveryError: one of the four.
         """
         try:
-            async with asyncio.timeout(attempt.deadline), self._turn(attempt.deadline * WAIT):
-                return await self.deliver(content, address, attempt, keep)
+            async with asyncio.timeout(attempt.deadline):
+                room = await self._turn(attempt.deadline * WAIT)
+                try:
+                    return await self.deliver(content, address, attempt, keep)
+                finally:
+                    room.release()
         except DeliveryError:
             raise
         except TimeoutError:
@@ -107,19 +110,18 @@ class Provider(ABC):
         except Exception as error:
             raise Unknown(f"fault:{type(error).__name__}") from error
 
-    @asynccontextmanager
-    async def _turn(self, patience: float) -> AsyncIterator[None]:
+    async def _turn(self, patience: float) -> asyncio.Semaphore:
         """Take one of the places; who gets none in time has not begun."""
         self._room = room = self._room or asyncio.Semaphore(self.at_once)
+        if not room.locked():
+            await room.acquire()  # at once: a second time-out would cost more than the place
+            return room
         try:
             async with asyncio.timeout(patience):
                 await room.acquire()
         except TimeoutError:
             raise TryLater("no_turn") from None
-        try:
-            yield
-        finally:
-            room.release()
+        return room
 
     @abstractmethod
     async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:

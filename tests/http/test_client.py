@@ -139,7 +139,7 @@ async def test_connections_are_kept_and_limited() -> None:
 
 async def test_a_client_opens_nothing_before_its_first_request() -> None:
     client = Client("http://127.0.0.1:1")
-    assert client._lean._transport.client.__class__.__name__ == "method"
+    assert not client._wire.opened
     await client.aclose()
 
 
