@@ -19,7 +19,7 @@ from omnibus.outbound.resolve import provider_key
 from omnibus.outbound.road import SOURCE, Road, fact, settle_soon
 from omnibus.outbound.settle import Basis
 from omnibus.provider import Provider
-from omnibus.store import Outcome
+from omnibus.store import OpenAttempt, Outcome
 
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 3600.0  # seconds between tries when the provider names none
 ACCOUNT_PAUSE = 300.0  # seconds that a provider rests when its account is to blame
@@ -55,13 +55,13 @@ async def hand_over(road: Road, parcel: Parcel) -> None:
     try:
         receipt = await provider.send(parcel.content, parcel.address, parcel.attempt, keep)
     except Unknown as error:
-        lost(road, replace(delivery, **taken), parcel.attempt.id, provider, error.reason)
+        lost(road, replace(delivery, **taken), parcel.attempt, provider, error.reason)
     except TryLater as error:
         await later(road, replace(delivery, **taken), parcel.attempt, provider, error)
     except (Refused, Unreachable) as error:
         failed(road, replace(delivery, **taken), parcel.attempt, error)
     else:
-        accepted(road, delivery, taken, parcel.attempt.id, receipt, message=parcel.message, basis=parcel.basis)
+        accepted(road, delivery, taken, parcel.attempt, receipt, message=parcel.message, basis=parcel.basis)
 
 
 def route_fields(delivery: Delivery) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def route_fields(delivery: Delivery) -> dict[str, Any]:
 
 
 def accepted(
-    road: Road, delivery: Delivery, taken: Mapping[str, Any], attempt: str, receipt: Receipt, *,
+    road: Road, delivery: Delivery, taken: Mapping[str, Any], attempt: Attempt | OpenAttempt, receipt: Receipt, *,
     message: Message | None = None, basis: Basis | None = None,
 ) -> None:  # fmt: skip
     """Have an acceptance settled: `message.sent` with the receipt's details.
@@ -79,15 +79,15 @@ def accepted(
         taken: channel, provider and identity of the route.
     """
     now = road.now()
-    told = {**taken, **receipt.details, "attempt": attempt, "provider_id": receipt.provider_id or ""}
+    told = {**taken, **receipt.details, "attempt": attempt.id, "provider_id": receipt.provider_id or ""}
     if delivery.expires is not None:
         told["expires"] = delivery.expires.isoformat()
-    event = fact("message.sent", delivery, now, f"{attempt}:sent", told, message=message)
+    event = fact("message.sent", delivery, now, f"{attempt.id}:sent", told, message=message)
     details = json.dumps(receipt.details, ensure_ascii=False, default=str) if receipt.details else ""
-    outcome = Outcome(attempt, "accepted", "", receipt.provider_id or "", details=details)
+    outcome = Outcome(attempt.id, "accepted", "", receipt.provider_id or "", details=details)
     settle_soon(
         road, delivery, State.SENT, "accepted", events=[event], outcome=outcome, provider_id=receipt.provider_id or "",
-        basis=basis, **taken,
+        attempts=attempt.number, basis=basis, **taken,
     )  # fmt: skip
 
 
@@ -102,10 +102,27 @@ async def later(road: Road, delivery: Delivery, attempt: Attempt, provider: Prov
     due = now + timedelta(seconds=wait)
     if attempt.resent:  # the first answer of this key is still lost: only the same key may ask again
         outcome = Outcome(attempt.id, "unknown", error.reason)
-        settle_soon(road, delivery, State.UNKNOWN, error.reason, due=due, outcome=outcome, **route_fields(delivery))
+        settle_soon(
+            road,
+            delivery,
+            State.UNKNOWN,
+            error.reason,
+            due=due,
+            outcome=outcome,
+            attempts=attempt.number,
+            **route_fields(delivery),
+        )
         return
     outcome = Outcome(attempt.id, "later", error.reason, counts=False)
-    settle_soon(road, delivery, State.QUEUED, error.reason, due=_within(due, delivery, now), outcome=outcome)
+    settle_soon(
+        road,
+        delivery,
+        State.QUEUED,
+        error.reason,
+        due=_within(due, delivery, now),
+        outcome=outcome,
+        attempts=attempt.number,
+    )
 
 
 def pause_after(number: int) -> float:
@@ -135,12 +152,29 @@ def failed(road: Road, delivery: Delivery, attempt: Attempt, error: DeliveryErro
         events.append(fact("message.failed", delivery, now, f"{attempt.id}:failed", {"reason": "answer_lost"}))
         outcome = Outcome(attempt.id, "unknown" if attempt.resent else name, error.reason, counts=attempt.resent)
         settle_soon(
-            road, delivery, State.FAILED, "answer_lost", events=events, outcome=outcome, **route_fields(delivery)
+            road,
+            delivery,
+            State.FAILED,
+            "answer_lost",
+            events=events,
+            outcome=outcome,
+            attempts=attempt.number,
+            **route_fields(delivery),
         )
         return
     outcome = Outcome(attempt.id, name, error.reason, counts=False)
     tried = (*delivery.tried, tried_key(delivery))
-    settle_soon(road, delivery, State.QUEUED, error.reason, due=now, events=events, outcome=outcome, tried=tried)
+    settle_soon(
+        road,
+        delivery,
+        State.QUEUED,
+        error.reason,
+        due=now,
+        events=events,
+        outcome=outcome,
+        tried=tried,
+        attempts=attempt.number,
+    )
 
 
 def tried_key(delivery: Delivery) -> str:
@@ -148,12 +182,12 @@ def tried_key(delivery: Delivery) -> str:
     return f"{delivery.channel}/{delivery.provider}/{delivery.identity}"
 
 
-def lost(road: Road, delivery: Delivery, attempt: str, provider: Provider, reason: str) -> None:
+def lost(road: Road, delivery: Delivery, attempt: Attempt | OpenAttempt, provider: Provider, reason: str) -> None:
     """Admit a lost answer: `unknown`, looked at again as the provider's idempotency allows."""
     now = road.now()
-    event = fact("message.unknown", delivery, now, f"{attempt}:unknown", {"attempt": attempt, "reason": reason})
+    event = fact("message.unknown", delivery, now, f"{attempt.id}:unknown", {"attempt": attempt.id, "reason": reason})
     due = now + timedelta(seconds=FIRST_LOOK[provider.idempotency])
     settle_soon(
-        road, delivery, State.UNKNOWN, reason, due=due, events=[event], outcome=Outcome(attempt, "unknown", reason),
-        faults=0, **route_fields(delivery),
+        road, delivery, State.UNKNOWN, reason, due=due, events=[event], outcome=Outcome(attempt.id, "unknown", reason),
+        faults=0, attempts=attempt.number, **route_fields(delivery),
     )  # fmt: skip

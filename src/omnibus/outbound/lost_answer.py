@@ -33,7 +33,7 @@ async def look(road: Road, delivery: Delivery) -> Delivery | None:
         give_up(road, delivery, last)
         return None
     if last.outcome == "":  # a worker died between the commit and the answer
-        lost(road, _taken(delivery, last), last.id, provider, "worker died")
+        lost(road, _taken(delivery, last), last, provider, "worker died")
         return None
     match provider.idempotency:
         case "key":
@@ -73,7 +73,7 @@ async def _ask(road: Road, delivery: Delivery, last: OpenAttempt, provider: Prov
         outcome = Outcome(last.id, "absent", "the provider never got it", counts=False)
         settle_soon(road, delivery, State.QUEUED, "absent at the provider", due=road.now(), outcome=outcome)
     else:
-        accepted(road, delivery, route_fields(_taken(delivery, last)), last.id, found)
+        accepted(road, delivery, route_fields(_taken(delivery, last)), last, found)
 
 
 def _later(road: Road, delivery: Delivery, last: OpenAttempt, reason: str) -> None:

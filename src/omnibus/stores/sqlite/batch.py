@@ -7,13 +7,15 @@ guard does not pass goes the long way, where every rule is spelt out: this modul
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import apsw
 
 from omnibus.model.delivery import Delivery, State, may_move
-from omnibus.store import Change, Grant, Settlement, Try, encode_bodies
+from omnibus.store import Change, Grant, Limit, Settlement, Try, encode_bodies
 from omnibus.stores.rows import DELIVERY, event_row, read_delivery
 from omnibus.stores.schema import to_micros
 from omnibus.stores.sqlite import outbox
@@ -27,7 +29,7 @@ from omnibus.stores.sqlite.statements import (
     CONTEXT,
     DECISION,
     EVENT_IN,
-    LANE,
+    FREED,
     LEASED,
     SETTLED,
     attempt_row,
@@ -39,14 +41,26 @@ _HEADS = (
     f"SELECT {DELIVERY} FROM delivery WHERE id IN (SELECT (SELECT d.id FROM delivery d WHERE d.customer=l.value"
     " AND d.due<=?2 AND d.lease IS NULL ORDER BY d.due, d.id LIMIT 1) FROM json_each(?1) l)"
 )
-_MAY_TRY = (
-    "SELECT (SELECT lease FROM delivery WHERE id=?1), (SELECT version FROM context WHERE customer=?2),"
-    ' (SELECT "into" IS NULL FROM customer WHERE id=?2), EXISTS (SELECT 1 FROM pause WHERE provider=?3 AND until>?4)'
+_STANDING = (  # a row without a customer of its own, or of one who is somebody else now, is judged the long way
+    "SELECT d.id, d.customer, d.lease, d.state, d.reported, coalesce(x.version, 0) FROM delivery d"
+    ' JOIN customer c ON c.id=d.customer AND c."into" IS NULL LEFT JOIN context x ON x.customer=d.customer'
+    " WHERE d.id IN (SELECT value FROM json_each(?))"
 )
-_MAY_SETTLE = (
-    "SELECT d.lease, d.state, d.reported, d.customer, (SELECT version FROM context WHERE customer=d.customer),"
-    ' (SELECT "into" IS NULL FROM customer WHERE id=d.customer) FROM delivery d WHERE d.id=?'
+_RESTS = "SELECT provider FROM pause WHERE until>?"
+_SPENT = (
+    "SELECT customer, sum(points) FROM attempt WHERE customer IN (SELECT value FROM json_each(?)) AND started>=? AND points>0"
+    " AND (?3='' OR channel=?3) GROUP BY customer"
 )
+
+
+class Standing(NamedTuple):
+    """Hold what a guard looks at: whose a delivery is, who has it, and the version of its customer's context."""
+
+    customer: str
+    lease: str | None
+    state: str
+    reported: str
+    version: int
 
 
 def due(db: apsw.Connection, now: datetime) -> bool:
@@ -76,20 +90,31 @@ def claim(db: apsw.Connection, now: datetime, limit: int, lease: str, term: floa
     return [read_delivery((*row[:-1], lease)) for row in taken]
 
 
+def _standings(db: apsw.Connection, deliveries: Iterable[str]) -> dict[str, Standing]:
+    rows = db.execute(_STANDING, (json.dumps(list(deliveries)),))
+    return {row[0]: Standing(*row[1:]) for row in rows}
+
+
 def attempt(db: apsw.Connection, tries: Sequence[Try], stirring: frozenset[str]) -> list[Grant]:
     """Write attempts down, each guarded on its own."""
     alone = len({each.change.customer for each in tries}) == len(tries)
-    answers, granted = [], []
+    plain = [each for each in tries if alone and _guards_only(each.change)]
+    standings = _standings(db, [each.delivery for each in plain])
+    resting = {row[0] for row in db.execute(_RESTS, (min(to_micros(each.started) for each in tries),))}
+    over = _over(db, plain)
+    answers, granted, again = [], [], []
     for each in tries:
-        if alone and _guards_only(each.change):
-            answer = _grant(db, each)
-            if answer is Grant.GRANTED:
-                granted.append(each)
-        else:
-            answer = outbox.attempt_one(db, each, stirring)
+        if each.delivery not in standings or f"{each.channel}/{each.provider}" in resting:
+            answers.append(outbox.attempt_one(db, each, stirring))
+            continue
+        answer = _grant(each, standings[each.delivery], over)
+        if answer is Grant.GRANTED:
+            granted.append(each)
+            if standings[each.delivery].state != State.SENDING:
+                again.append((each.number, each.delivery))
         answers.append(answer)
     db.executemany(ATTEMPT, [attempt_row(each) for each in granted])
-    db.executemany(BEGUN, [(each.number, each.delivery) for each in granted])
+    db.executemany(BEGUN, again)
     db.executemany(CODE, [(code.hash, code.offer, code.customer) for each in granted for code in each.codes])
     told = [(each.delivery, to_micros(each.started), each.decision) for each in granted if each.decision]
     db.executemany(DECISION, told)
@@ -102,26 +127,38 @@ def _guards_only(change: Change) -> bool:
     )
 
 
-def _grant(db: apsw.Connection, each: Try) -> Grant:
-    where = (each.delivery, each.change.customer, f"{each.channel}/{each.provider}", to_micros(each.started))
-    row = db.execute(_MAY_TRY, where).fetchone()
-    if row is None or row[0] is None or row[0] != each.lease:
+def _over(db: apsw.Connection, tries: Sequence[Try]) -> set[str]:
+    """List the attempts that would overspend the contact budget; those with the same limits are summed together."""
+    bound: defaultdict[Limit, list[Try]] = defaultdict(list)
+    for each in tries:
+        for limit in each.limits:
+            bound[limit].append(each)
+    found: set[str] = set()
+    for limit, mine in bound.items():
+        these = json.dumps([each.change.customer for each in mine])
+        spent = dict(db.execute(_SPENT, (these, to_micros(limit.since), limit.channel)))
+        found |= {each.attempt for each in mine if spent.get(each.change.customer, 0) + each.points > limit.points}
+    return found
+
+
+def _grant(each: Try, standing: Standing, over: set[str]) -> Grant:
+    if standing.lease is None or standing.lease != each.lease:
         return Grant.LOST
-    if row[3]:
-        return Grant.PAUSED
-    if outbox.over(db, each):
+    if each.attempt in over:
         return Grant.OVER
-    return Grant.GRANTED if (row[1] or 0) == each.change.version and row[2] else Grant.STALE
+    same = standing.customer == each.change.customer and standing.version == each.change.version
+    return Grant.GRANTED if same else Grant.STALE
 
 
 def settle(
     db: apsw.Connection, settlements: Sequence[Settlement], now: datetime, stirring: frozenset[str]
 ) -> list[bool]:
     """Write what became of claimed deliveries, each all or nothing."""
+    standings = _standings(db, [each.delivery for each in settlements])
     plain: dict[int, Settlement] = {}
     met: set[str] = set()
     for place, each in enumerate(settlements):
-        if each.customer not in met and _plain(db, each):
+        if each.customer not in met and _plain(each, standings.get(each.delivery)):
             plain[place] = each
         met.add(each.customer)  # a second one of the same customer follows on the first
     try:
@@ -132,19 +169,15 @@ def settle(
     return [place in plain or outbox.settle_one(db, each, now, stirring) for place, each in enumerate(settlements)]
 
 
-def _plain(db: apsw.Connection, each: Settlement) -> bool:
+def _plain(each: Settlement, standing: Standing | None) -> bool:
     change = each.change
+    if standing is None or standing.lease != each.lease or standing.reported or standing.customer != each.customer:
+        return False
     if change is not None and (change.moves or change.identities or change.wake or change.withdraw):
         return False
-    row = db.execute(_MAY_SETTLE, (each.delivery,)).fetchone()
-    if row is None:
+    if standing.state != each.state.value and not may_move(State(standing.state), each.state):
         return False
-    lease, state, reported, customer, version, current = row
-    if lease != each.lease or reported or customer != each.customer:
-        return False
-    if state != each.state.value and not may_move(State(state), each.state):
-        return False
-    return change is None or (customer == change.customer and (version or 0) == change.version and bool(current))
+    return change is None or (each.customer == change.customer and standing.version == change.version)
 
 
 def _write(db: apsw.Connection, plain: Sequence[Settlement], now: datetime, stirring: frozenset[str]) -> None:
@@ -168,7 +201,7 @@ def _write(db: apsw.Connection, plain: Sequence[Settlement], now: datetime, stir
     db.executemany(SETTLED, [settled_row(each) for each in plain])
     stamp = to_micros(now)
     db.executemany(DECISION, [(each.delivery, stamp, each.decision) for each in plain if each.decision])
-    db.executemany(LANE, [(each.customer,) for each in plain])
+    db.executemany(FREED, [(each.customer,) for each in plain])
 
 
 def _context_row(change: Change) -> tuple[object, ...]:

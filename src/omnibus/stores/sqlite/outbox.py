@@ -145,7 +145,9 @@ def rescue(db: apsw.Connection, now: datetime, *, everything: bool) -> int:
         if state == State.SENDING:
             new = State.UNKNOWN.value if opened else State.QUEUED.value
         db.execute(
-            "UPDATE delivery SET state=?, due=?, lease=NULL, lease_until=NULL WHERE id=?", (new, to_micros(now), id_)
+            "UPDATE delivery SET state=?, due=?, lease=NULL, lease_until=NULL, attempts=max(attempts,"
+            " (SELECT coalesce(max(number), 0) FROM attempt WHERE delivery=?3)) WHERE id=?3",
+            (new, to_micros(now), id_),
         )
     sql = f"SELECT customer FROM lane WHERE lease IS NOT NULL{when}"
     for customer in {row[1] for row in rows} | {row[0] for row in db.execute(sql, given)}:

@@ -32,6 +32,13 @@ LANE = (
     " due=excluded.due, urgent=excluded.urgent"
 )
 
+#: the same for whoever held the lane, and so knows that nothing of it is in anybody's hands now
+FREED = (
+    "UPDATE lane SET lease=NULL, lease_until=NULL, due=(SELECT min(due) FROM delivery WHERE customer=?1 AND due IS NOT NULL),"
+    " urgent=CASE WHEN urgent IS NULL THEN NULL ELSE"
+    f" (SELECT min(due) FROM delivery WHERE customer=?1 AND due IS NOT NULL AND purpose='{URGENT}') END WHERE customer=?1"
+)
+
 #: the lane is due at ?2 at the latest; ?3 only for what is urgent
 RAISED = (
     "INSERT INTO lane (customer, due, urgent) VALUES (?1, ?2, ?3) ON CONFLICT (customer) DO UPDATE SET"
