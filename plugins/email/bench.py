@@ -1,4 +1,4 @@
-# ruff: noqa: INP001, SLF001 - a script beside the package, which measures its parts
+# ruff: noqa: INP001 - a script beside the package, which measures its parts
 """Measure what one mail costs: composing, writing, handing over. `python plugins/email/bench.py` prints a table.
 
 Beside ours stand the standard library's ``email.message`` and, where it is installed, aiosmtplib. The sink is another
@@ -14,7 +14,6 @@ import time
 from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
 from email.policy import SMTP
-from functools import partial
 from typing import Any
 
 from omnibus.testing import FakeClock, sample_attempt, sample_context, sample_draft
@@ -95,7 +94,7 @@ def composing() -> None:
     content = channel.compose(draft, layout, context)
     name = message_id("0197", "acme.example")
     envelope = Envelope(("Acme", "hello@acme.example"), "ada@example.com", name, FakeClock().now())
-    styles = dict(each.split("\t", 1) for each in layout.parts["styles"].split("\n"))
+    styles = dict(layout.styles)
     row("one mail, CPU", "µs")
     rendering = micros(lambda: markup.to_html(draft.markdown, styles))
     whole = micros(lambda: write(channel.compose(draft, layout, context), envelope))
@@ -149,9 +148,7 @@ async def handing_over(pipelining: str, port: int) -> None:
         smtp = smtp_at(port, connections)
 
         async def hand_over(_: int, smtp: Smtp = smtp) -> None:
-            await smtp._pool.hand_over(
-                smtp._peer, mail, partial(smtp._commands, "ada@example.com", attempt, len(mail)), int
-            )
+            await smtp.hand_over(mail, "ada@example.com", attempt)
 
         async def send(_: int, smtp: Smtp = smtp) -> None:
             await smtp.send(content, "ada@example.com", attempt, keep)

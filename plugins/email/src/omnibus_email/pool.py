@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 
 from omnibus import TryLater, Unknown
 from omnibus_email.answers import Reply
-from omnibus_email.wire import Lost, Peer, Wire
+from omnibus_email.exchange import Lost
+from omnibus_email.wire import Peer, Wire
 
 MAILS_PER_CONNECTION = 100  # what many servers allow before they hang up
 IDLE = 20.0  # seconds; servers drop idle clients sooner than RFC 5321's five minutes
@@ -24,36 +25,57 @@ class Pool:
         self._room = asyncio.Semaphore(room)
         self._closed = False
 
-    async def hand_over(self, peer: Peer, mail: bytes, commands: Commands, at_dot: Callable[[], None]) -> Reply:
+    async def hand_over(self, peer: Peer, mail: bytes, commands: Commands, patience: float) -> Reply:
         """Hand one mail over on a kept connection, or on a new one.
 
+        Args:
+            patience: seconds after which it is better to give up before the mail leaves than to wait on.
+
         Raises:
-            TryLater: no connection, or lost before the final dot: nothing was handed over.
+            TryLater: no connection, or lost before the final dot, or out of patience: nothing was handed over.
             Unknown: lost after it.
             DeliveryError: the server refused.
         """
-        async with self._room:
-            wire = self._kept()
-            if wire is not None:
-                try:
-                    return await self._transfer(wire, mail, commands, at_dot)
-                except Lost:  # the server closed it meanwhile; nothing was handed over
-                    pass
+        try:
+            await self._turn(patience)
             try:
-                return await self._transfer(await Wire.open(peer), mail, commands, at_dot)
-            except Lost:
-                raise TryLater("not_connected") from None
+                return await self._anyhow(peer, mail, commands, patience)
+            finally:
+                self._room.release()
+        except TimeoutError:
+            raise TryLater("timeout_before_dot") from None
 
-    async def _transfer(self, wire: Wire, mail: bytes, commands: Commands, at_dot: Callable[[], None]) -> Reply:
+    async def _turn(self, patience: float) -> None:
+        if not self._room.locked():
+            await self._room.acquire()  # at once
+            return
+        async with asyncio.timeout(patience):
+            await self._room.acquire()
+
+    async def _anyhow(self, peer: Peer, mail: bytes, commands: Commands, patience: float) -> Reply:
+        wire = self._kept()
+        if wire is not None:
+            try:
+                return await self._transfer(wire, mail, commands, patience)
+            except Lost:  # the server closed it meanwhile; nothing was handed over
+                pass
+        try:
+            async with asyncio.timeout(patience):
+                wire = await Wire.open(peer)
+            return await self._transfer(wire, mail, commands, patience)
+        except Lost:
+            raise TryLater("not_connected") from None
+
+    async def _transfer(self, wire: Wire, mail: bytes, commands: Commands, patience: float) -> Reply:
         whole = True
         try:
-            return await wire.transfer(*commands(wire.offers), mail, at_dot)
+            return await wire.transfer(*commands(wire.offers), mail, patience)
         except Lost:
             whole = False
             if wire.past_dot:
                 raise Unknown("lost_after_dot") from None
             raise
-        except asyncio.CancelledError:  # in the middle of a dialogue: of no more use
+        except (TimeoutError, asyncio.CancelledError):  # in the middle of a dialogue: of no more use
             whole = False
             raise
         finally:
@@ -65,7 +87,7 @@ class Pool:
         now = asyncio.get_running_loop().time()
         while self.idle:
             wire = self.idle.pop()
-            if now - wire.idle_since < IDLE and wire.mails < MAILS_PER_CONNECTION:
+            if not wire.lost and now - wire.idle_since < IDLE and wire.mails < MAILS_PER_CONNECTION:
                 return wire
             wire.drop()
         return None

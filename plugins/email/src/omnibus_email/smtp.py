@@ -33,11 +33,13 @@ from omnibus import (
     Unreachable,
 )
 from omnibus_email import api, head, incoming, mime
+from omnibus_email.answers import Reply
 from omnibus_email.channel import Email
 from omnibus_email.content import EmailContent
 from omnibus_email.dkim import Signer
+from omnibus_email.exchange import Lost
 from omnibus_email.pool import Pool
-from omnibus_email.wire import Lost, Peer, StartTls, Wire
+from omnibus_email.wire import Peer, StartTls, Wire
 
 CHECK = 15.0  # seconds for `omnibus doctor`
 BEFORE_DOT = 0.6  # share of the deadline after which it is better to give up before the mail leaves than to wait on
@@ -143,14 +145,17 @@ class Smtp(Provider):
         name = mime.message_id(attempt.delivery, self._domain)
         mail = mime.write(content, mime.Envelope(self._sender, to, name, attempt.started, self._reply_to))
         mail = self._signer.sign(mail, attempt.started) if self._signer else mail
-        try:
-            async with asyncio.timeout(attempt.deadline * BEFORE_DOT) as clock:
-                reply = await self._pool.hand_over(
-                    self._peer, mail, partial(self._commands, to, attempt, len(mail)), lambda: clock.reschedule(None)
-                )  # fmt: skip
-        except TimeoutError:
-            raise TryLater("timeout_before_dot") from None
+        reply = await self.hand_over(mail, to, attempt)
         return Receipt(name, {"message_id": name, "answer": str(reply.code)})
+
+    async def hand_over(self, mail: bytes, to: str, attempt: Attempt) -> Reply:
+        """Hand a finished mail over to one recipient.
+
+        Raises:
+            DeliveryError: one of the four.
+        """
+        commands = partial(self._commands, to, attempt, len(mail))
+        return await self._pool.hand_over(self._peer, mail, commands, attempt.deadline * BEFORE_DOT)
 
     def _commands(self, to: str, attempt: Attempt, size: int, offers: Mapping[str, str]) -> tuple[str, str]:
         limit = offers.get("SIZE", "")

@@ -10,21 +10,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Literal, NoReturn, Self
 
 from omnibus import TryLater
 from omnibus_email.answers import Reply, fault
+from omnibus_email.exchange import Exchange, Lost
 
-MAX_LINE = 4096  # octets of a reply line that we are ready to read; RFC 5321 §4.5.3.1.5 says 512
-MAX_LINES = 128
+FAREWELL = 5.0  # seconds that a good-bye may take
 
 StartTls = Literal["always", "auto", "never"]
-
-
-class Lost(Exception):
-    """Tell that the connection is gone, or speaks no SMTP any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +37,19 @@ class Peer:
     password: str = field(default="", repr=False)
 
 
-class Wire:
-    """Be one connection; not for two tasks at once."""
+class Wire(Exchange):
+    """Speak SMTP over one connection.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    Args:
+        offers: extension → its parameters, as the server said.
+        mails: how many were begun here.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
         self.offers: dict[str, str] = {}
         self.mails = 0
         self.idle_since = 0.0
-        self.past_dot = False
 
     @classmethod
     async def open(cls, peer: Peer) -> Self:
@@ -59,12 +59,13 @@ class Wire:
             Lost: no connection, or it broke.
             TryLater: the server does not let us in.
         """
+        wire = cls()
+        wire._sealed = peer.implicit
+        tls = peer.tls if peer.implicit else None
         try:
-            tls = peer.tls if peer.implicit else None
-            reader, writer = await asyncio.open_connection(peer.host, peer.port, ssl=tls, limit=MAX_LINE)
+            await wire._loop.create_connection(lambda: wire, peer.host, peer.port, ssl=tls)
         except (OSError, ssl.SSLError) as error:
             raise Lost(type(error).__name__) from None
-        wire = cls(reader, writer)
         try:
             await wire._greet(peer)
         except BaseException:
@@ -73,7 +74,7 @@ class Wire:
         return wire
 
     async def _greet(self, peer: Peer) -> None:
-        _must(await self._reply(), 220)
+        _must(await self._listen(), 220)
         await self._ehlo(peer.helo)
         if not peer.implicit and peer.starttls != "never":
             if "STARTTLS" in self.offers:
@@ -90,12 +91,16 @@ class Wire:
 
     async def _secure(self, peer: Peer) -> None:
         _must(await self._command("STARTTLS"), 220)
-        if self._reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way to see it
+        if self.lost:
             raise Lost("clear text after STARTTLS")  # somebody in between put commands there, CVE-2011-0411
         try:
-            await self._writer.start_tls(peer.tls, server_hostname=peer.host)
+            made = await self._loop.start_tls(self._transport, self, peer.tls, server_hostname=peer.host)
         except (OSError, ssl.SSLError) as error:
             raise Lost(type(error).__name__) from None
+        if made is None:
+            raise Lost("closed")
+        self.connection_made(made)
+        self._sealed = True
         await self._ehlo(peer.helo)  # what was offered in clear is void
 
     async def _login(self, peer: Peer) -> None:
@@ -110,46 +115,43 @@ class Wire:
         else:
             raise TryLater("no_auth_method", account=True)
 
-    async def transfer(self, mail: str, rcpt: str, body: bytes, at_dot: Callable[[], None]) -> Reply:
+    async def transfer(self, mail: str, rcpt: str, body: bytes, patience: float) -> Reply:
         """Hand one mail over; *mail* and *rcpt* are whole commands.
 
-        Sets ``past_dot`` and calls *at_dot* right before the final dot may leave: a loss from there on may hide an
-        accepted mail.
+        Args:
+            patience: seconds until the body must have left.
 
         Raises:
-            Lost: the connection broke.
+            Lost: the connection broke; ``past_dot`` says whether the mail may have been accepted.
+            TimeoutError: the body did not leave in time.
             DeliveryError: the server refused, by its own words.
         """
         self.past_dot = False
         self.mails += 1
-        commands = [mail, rcpt, "DATA"]
-        if "PIPELINING" in self.offers:
-            await self._write("".join(f"{each}\r\n" for each in commands).encode())
-            replies = [await self._reply() for _ in commands]
-        else:
-            replies = await self._one_by_one(commands)
-        await self._agreed(replies)
+        self._patience(patience)
         stuffed = (b"." + body if body.startswith(b".") else body).replace(b"\r\n.", b"\r\n..")
-        await self._write(stuffed if stuffed.endswith(b"\r\n") else stuffed + b"\r\n")
-        self.past_dot = True
-        at_dot()
-        await self._write(b".\r\n")
-        return _must(await self._reply(), 250, recipient=False)
+        ended = stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
+        if "PIPELINING" in self.offers:
+            replies = await self._ask(f"{mail}\r\n{rcpt}\r\nDATA\r\n".encode(), 3, ended)
+        else:
+            replies = await self._one_by_one((mail, rcpt), ended)
+        if len(replies) == 4:
+            return _must(replies[3], 250, recipient=False)
+        return await self._disagreed(replies)
 
-    async def _one_by_one(self, commands: Sequence[str]) -> list[Reply]:
+    async def _one_by_one(self, commands: Sequence[str], body: bytes) -> list[Reply]:
         replies = []
         for each in commands:
             replies.append(await self._command(each))
             if replies[-1].code >= 400:
-                break
-        return replies
+                return replies
+        return replies + await self._ask(b"DATA\r\n", 1, body)
 
-    async def _agreed(self, replies: Sequence[Reply]) -> None:
+    async def _disagreed(self, replies: Sequence[Reply]) -> NoReturn:
         """Raise the first refusal; leave the server ready for the next mail."""
         wrong = next((number for number, each in enumerate(replies) if each.code >= 400), None)
         if wrong is None:
-            _must(replies[-1], 354)
-            return
+            raise Lost(f"unexpected {replies[-1].code}")
         if replies[wrong].code == 421 and self.mails > 1:
             raise Lost("421")  # it only closes a connection that it had enough of
         if replies[-1].code == 354:  # pipelined DATA was taken although nobody is to get it: RFC 2920 §3.1
@@ -161,45 +163,15 @@ class Wire:
     async def quit(self) -> None:
         """Say good-bye and close; a server that is gone already is no fault."""
         try:
-            await self._command("QUIT")
-        except Lost:
+            async with asyncio.timeout(FAREWELL):
+                await self._command("QUIT")
+                self._transport.close()
+                await asyncio.shield(self._gone)
+        except (Lost, TimeoutError):
             self.drop()
-            return
-        self._writer.close()
-        try:
-            await self._writer.wait_closed()
-        except (OSError, ssl.SSLError):
-            self.drop()
-
-    def drop(self) -> None:
-        """Close at once, without a word."""
-        self._writer.transport.abort()
 
     async def _command(self, line: str) -> Reply:
-        await self._write(f"{line}\r\n".encode())
-        return await self._reply()
-
-    async def _write(self, data: bytes) -> None:
-        try:
-            self._writer.write(data)
-            await self._writer.drain()
-        except (OSError, ssl.SSLError) as error:
-            raise Lost(type(error).__name__) from None
-
-    async def _reply(self) -> Reply:
-        lines: list[str] = []
-        while len(lines) < MAX_LINES:
-            try:
-                raw = await self._reader.readuntil(b"\n")
-            except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ssl.SSLError) as error:
-                raise Lost(type(error).__name__) from None
-            line = raw.decode("utf-8", "replace").rstrip("\r\n")
-            if not line[:3].isdigit() or line[3:4] not in ("", " ", "-"):
-                raise Lost("no SMTP")
-            lines.append(line[4:])
-            if line[3:4] != "-":
-                return Reply(int(line[:3]), "\n".join(lines))
-        raise Lost("endless reply")
+        return (await self._ask(f"{line}\r\n".encode()))[0]
 
 
 def _must(reply: Reply, code: int, *, recipient: bool = False) -> Reply:
