@@ -147,6 +147,17 @@ async def test_each_request_has_its_own_deadline() -> None:
         await client.aclose()
 
 
+async def test_a_later_request_that_nothing_follows_is_cut_as_well() -> None:
+    """The timer was set for the first, which is long done when it rings."""
+    async with FaultyServer(lambda request: Fault.HANG if request.path == "/slow" else Reply(204)) as server:
+        client = Client(server.base_url, deadline=0.3)
+        assert (await client.request("POST", "/quick")).status == 204
+        async with asyncio.timeout(10):
+            with pytest.raises(Unknown, match="deadline"):
+                await client.request("POST", "/slow")
+        await client.aclose()
+
+
 async def test_the_connection_of_a_request_that_was_cut_is_not_used_again() -> None:
     async with FaultyServer(lambda request: Fault.HANG if request.path == "/slow" else Reply(204)) as server:
         client = Client(server.base_url, deadline=0.2, limit=1)
