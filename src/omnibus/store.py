@@ -226,6 +226,35 @@ class OpenAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Clue:
+    """Say what a report has to find its hand-over by: our id of it, the provider's, or both."""
+
+    channel: str
+    provider: str
+    attempt: str = ""
+    provider_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Hold the hand-over that a clue led to, and what of its delivery a report's event tells."""
+
+    attempt: str
+    channel: str
+    provider: str
+    identity: str
+    delivery: str
+    customer: str
+    message: str
+    purpose: str
+    topic: str
+    audience: str
+    via: tuple[str, ...]
+    tried: tuple[str, ...]
+    expires: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Move journey runs on, with all that follows, in one commit.
 
@@ -391,6 +420,24 @@ class Store(Upkeep, ABC):
     @abstractmethod
     async def attempt_of(self, *, id_: str = "", provider: str = "", provider_id: str = "") -> OpenAttempt | None:
         """Find an attempt by its id, or by a provider's id for it."""
+
+    async def trace(self, clues: Sequence[Clue]) -> list[Trace | None]:
+        """Find what reports are about; our id binds only to a hand-over by that very channel and provider."""
+        return [await self._traced(each) for each in clues]
+
+    async def _traced(self, clue: Clue) -> Trace | None:
+        found = await self.attempt_of(id_=clue.attempt) if clue.attempt else None
+        if found is None or (found.channel, found.provider) != (clue.channel, clue.provider):
+            found = None
+            if clue.provider_id:
+                found = await self.attempt_of(provider=clue.provider, provider_id=clue.provider_id)
+        told = await self.delivery(found.delivery) if found is not None else None
+        if found is None or told is None:
+            return None
+        return Trace(
+            found.id, found.channel, found.provider, found.identity, told.id, told.customer, told.message, told.purpose,
+            told.topic, told.audience, told.via, told.tried, told.expires,
+        )  # fmt: skip
 
     @abstractmethod
     async def decisions(self, delivery: str) -> list[tuple[datetime, str]]:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from omnibus.errors import Conflict, NotFound
+from omnibus.errors import Conflict, NotFound, StoreFull
 from omnibus.facet import Facet
 from omnibus.model.context import Context, Facets
 from omnibus.model.customer import Customer, Identity
 from omnibus.model.delivery import SHOWN, WAITING, Delivery, State
-from omnibus.model.event import Event, settled_time
+from omnibus.model.event import Event
 from omnibus.store import Change, History, Loaded, Move, Store
+from omnibus.together import Group, Share, Together, Told
 
 _VERSIONS = ("timeline", "facets")  # the note that holds facet name → version
 TOGETHER = 100  # customers that are folded anew together
@@ -70,14 +70,12 @@ class Timeline:
             return Change(
                 loaded.customer.id, loaded.version, moves=moves, identities=identities, quiet=quiet, now=self.now()
             )
-        if (onward := self.onward(loaded, fresh, context)) is None:
+        if context.through is None or fresh[0].order > context.through:
+            after = context.after(fresh)
+        else:
             stored = await self.store.events(loaded.aliases)
             after = self.folded(loaded, sorted((*stored, *fresh), key=lambda each: each.order))
-            onward = self._change(loaded, fresh, after), after
-        change, _ = onward
-        return (
-            replace(change, moves=moves, identities=identities, quiet=quiet) if moves or identities or quiet else change
-        )
+        return self._change(loaded, fresh, after, moves, identities, quiet=quiet)
 
     def onward(self, loaded: Loaded, fresh: Sequence[Event], context: Context) -> tuple[Change, Context] | None:
         """Fold events that follow on all that was folded; None when one is older, and asks for all to be folded anew."""
@@ -86,12 +84,16 @@ class Timeline:
         after = context.after(fresh)
         return self._change(loaded, fresh, after), after
 
-    def _change(self, loaded: Loaded, fresh: Sequence[Event], after: Context) -> Change:
+    def _change(
+        self, loaded: Loaded, fresh: Sequence[Event], after: Context, moves: tuple[Move, ...] = (),
+        identities: tuple[Identity, ...] = (), *, quiet: bool = False,
+    ) -> Change:  # fmt: skip
         now = self.now()
         wake, withdraw = broken(loaded.live, after, now) if loaded.live else ((), ())
         return Change(
-            loaded.customer.id, after.version - 1, tuple(fresh), after.bodies(), after.through, wake, withdraw, now=now
-        )
+            loaded.customer.id, after.version - 1, tuple(fresh), after.bodies(), after.through, wake, withdraw, moves,
+            identities, quiet, now,
+        )  # fmt: skip
 
     def folded(self, loaded: Loaded, events: Sequence[Event]) -> Context:
         """Fold a whole timeline from nothing."""
@@ -110,50 +112,70 @@ class Timeline:
             NotFound: an event's subject is no customer; nothing is stored.
             Conflict: the store kept moving; nothing of the remaining ones is stored.
         """
-        received = self.now()
-        waiting = [replace(each, time=settled_time(each.time, received)) for each in events]
-        new = 0
-        for _ in range(TRIES):
-            changes, counts, waiting = await self._changes(waiting, moves or {}, identities or {}, quiet=quiet)
-            if not changes:
-                return new
-            done = await self.store.put([change for change, _ in changes])
-            self.ring([change.customer for change, _ in changes])
-            new += sum(count for count, ok in zip(counts, done, strict=True) if ok)
-            waiting = [each for (_, own), ok in zip(changes, done, strict=True) if not ok for each in own]
-            if not waiting:
-                return new
-        raise Conflict("the context kept moving; try again")
+        (answer,) = await self.put_all([Told(events, moves or {}, identities or {}, quiet)])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-    async def _changes(
-        self, events: list[Event], moves: Mapping[str, tuple[Move, ...]], identities: Mapping[str, tuple[Identity, ...]], *,
-        quiet: bool,
-    ) -> tuple[list[tuple[Change, list[Event]]], list[int], list[Event]]:  # fmt: skip
-        known = await self.store.known([(each.source, each.id) for each in events])
-        mine: dict[tuple[str, str], Event] = {}
-        for each in events:
-            key = (each.source, each.id)
-            if key not in known:
-                mine.setdefault(key, each)
-        subjects = list(dict.fromkeys(each.subject for each in mine.values()))
-        loaded = await self.store.load(subjects)
-        by_customer: dict[str, list[Event]] = {}
-        for each in mine.values():
-            if each.subject not in loaded:
-                raise NotFound(f"no customer {each.subject}", fix="`omnibus customers` lists them")
-            by_customer.setdefault(loaded[each.subject].customer.id, []).append(each)
-        found = {each.customer.id: each for each in loaded.values()}
-        changes, counts = [], []
-        for customer, own in by_customer.items():
-            told = {each.subject for each in own}
-            change = await self.fold(
-                found[customer], own, quiet=quiet,
-                moves=tuple(move for subject in told for move in moves.get(subject, ())),
-                identities=tuple(each for subject in told for each in identities.get(subject, ())),
-            )  # fmt: skip
-            changes.append((change, own))
-            counts.append(len(own))
-        return changes, counts, []
+    async def put_all(self, told: Sequence[Told]) -> list[int | Exception]:
+        """Store and fold what several told, in one commit where nothing is wrong; for each how many were new, or the fault.
+
+        A fault is the fault of who told it: an unknown customer, data that a facet cannot read. The others' is stored.
+        """
+        together, tries = Together(told, self.now()), 0
+        while playing := together.playing():
+            try:
+                stale = await self._round(together, playing)
+            except StoreFull as error:
+                together.fail(error)
+            except Exception as error:  # noqa: BLE001 - told to who told what cannot be stored
+                together.blame(error)
+            else:
+                tries = tries + 1 if stale else 0
+                if tries == TRIES:
+                    together.fail(Conflict("the context kept moving; try again"))
+        return [each.answer for each in together.shares]
+
+    async def _round(self, together: Together, playing: Sequence[Share]) -> bool:
+        """Read, fold and commit once; True when somebody else moved one of the contexts meanwhile."""
+        told = [event for share in playing for event in share.left]
+        known = await self.store.known([(each.source, each.id) for each in told])
+        loaded = await self.store.load(list(dict.fromkeys([each.subject for each in told])))
+        changes: list[tuple[Group, Change]] = []
+        for group in together.sort(playing, known, loaded):
+            try:
+                changes.append((group, await self._folded(group)))
+            except StoreFull:
+                raise
+            except Exception as error:  # noqa: BLE001 - a facet's fault is of who told the fact
+                await self._blame(group, error)
+        sound = [(group, change) for group, change in changes if not any(share.fault for share in group.shares)]
+        if not sound:
+            return False
+        done = await self.store.put([change for _, change in sound])
+        self.ring([change.customer for _, change in sound])
+        for (group, _), ok in zip(sound, done, strict=True):
+            if ok:
+                together.stored(group)
+        return not all(done)
+
+    async def _folded(self, group: Group) -> Change:
+        return await self.fold(
+            group.loaded, group.events, moves=group.moves(), identities=group.identities(), quiet=group.quiet
+        )
+
+    async def _blame(self, group: Group, error: Exception) -> None:
+        """Find out whose facts cannot be folded; the others' are folded in the next round."""
+        for share in group.shares:
+            try:
+                await self._folded(group.alone(share))
+            except StoreFull:
+                raise
+            except Exception as own:  # noqa: BLE001 - as above
+                share.fault = own
+        if not any(share.fault for share in group.shares):  # only together are they wrong
+            for share in group.shares:
+                share.fault = error
 
     async def rebuild(self, customers: Sequence[str]) -> list[str]:
         """Fold customers anew from their events; lists those whose stored context was not byte-identical (now it is).

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from omnibus.errors import InputError, TryLater
+from omnibus.errors import InputError, OmnibusError, StoreFull, TryLater
+from omnibus.inbound.crossing import Crossing
 from omnibus.inbound.door import check_data
 from omnibus.model.attempt import Report
 from omnibus.model.customer import PUBLIC, Identity
-from omnibus.model.delivery import Delivery, State
+from omnibus.model.delivery import State
 from omnibus.model.event import EVENT_TYPES, Event
 from omnibus.model.ids import Ids
-from omnibus.store import Move, OpenAttempt
+from omnibus.store import Clue, Move, Trace
 from omnibus.timeline import Timeline
+from omnibus.together import Told
 
 #: how long a report may wait for the receipt that it overtook, before it counts as somebody else's
 PATIENCE = timedelta(minutes=10)
@@ -30,13 +32,29 @@ STATES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Hold what one caller told: a webhook of *source* (channel/provider), or the app when that is empty."""
+
+    source: str
+    told: Sequence[Report | Event]
+    quiet: bool = False
+
+
 @dataclass(slots=True)
 class Gathered:
-    """Hold what one webhook amounts to, before it is stored."""
+    """Hold what one caller's words amount to, before it is stored."""
 
+    asked: Asked
     events: list[Event] = field(default_factory=list)
     moves: dict[str, tuple[Move, ...]] = field(default_factory=dict)
+    strangers: list[tuple[Report, Identity]] = field(default_factory=list)
     early: bool = False
+    fault: Exception | None = None
+
+    def move(self, subject: str, move: Move) -> None:
+        """Add a move of one of a customer's deliveries."""
+        self.moves[subject] = (*self.moves.get(subject, ()), move)
 
 
 class Inbox:
@@ -53,6 +71,7 @@ class Inbox:
         self.timeline, self.ids, self.identity = timeline, ids, identity
         self.types = EVENT_TYPES | types
         self.store = timeline.store
+        self._crossing: Crossing[Asked, int] = Crossing(self._carry)
 
     def check(self, event: Event) -> None:
         """Refuse an event of an unknown type, without a zone, or with data that cannot be read.
@@ -74,31 +93,14 @@ class Inbox:
         check_data(event)
 
     async def put(self, events: Sequence[Event], *, quiet: bool = False) -> int:
-        """Store and fold events; returns how many were new.
+        """Store and fold events, with whatever else is told meanwhile; returns how many were new.
 
         Raises:
             InputError: an unknown type, or data that a facet cannot read; nothing is stored.
         """
-        told, moves = [], dict[str, tuple[Move, ...]]()
         for event in events:
             self.check(event)
-            if event.type in STATES and "delivery" in event.data:
-                event = await self._about_delivery(event, moves)  # noqa: PLW2901 - the same fact, told in full
-            told.append(event)
-        return await self.timeline.put(told, quiet=quiet, moves=moves)
-
-    async def _about_delivery(self, event: Event, moves: dict[str, tuple[Move, ...]]) -> Event:
-        """Complete what a page or a till says of a delivery, and move that delivery; only ever the customer's own."""
-        delivery = await self.store.delivery(str(event.data["delivery"]))
-        who = (await self.store.load([event.subject])).get(event.subject)
-        if delivery is None or who is None or delivery.customer != who.customer.id:
-            raise InputError("no such delivery of this customer", where=f"event {event.id}")
-        moves[event.subject] = (*moves.get(event.subject, ()), Move(delivery.id, STATES[event.type]))
-        told = {
-            "message": delivery.message, "topic": delivery.topic, "purpose": delivery.purpose,
-            "audience": delivery.audience, "channel": delivery.channel, "provider": delivery.provider,
-        }  # fmt: skip
-        return replace(event, data={**told, **event.data})
+        return await self._crossing.take(Asked("", events, quiet)) if events else 0
 
     async def take(self, source: str, told: Sequence[Report | Event]) -> int:
         """Store what a webhook of *source* (channel/provider) said; returns how many facts were new.
@@ -106,89 +108,120 @@ class Inbox:
         Raises:
             TryLater: a report overtook the receipt it speaks of; the sender shall repeat it.
         """
-        gathered = Gathered()
         for each in told:
             if isinstance(each, Event):
                 self.check(each)
-                if each.subject.startswith(PUBLIC):  # somebody spoke to all of us, before we ever did
-                    await self.store.create([(each.subject, ())], self.timeline.now())
+        return await self._crossing.take(Asked(source, told)) if told else 0
+
+    async def _carry(self, asked: Sequence[Asked]) -> list[int | Exception]:
+        """Store what several told, in one commit; a fault of one is given to that one."""
+        try:
+            return await self._carry_all(asked)
+        except StoreFull:
+            raise
+        except Exception as error:  # noqa: BLE001 - of whom is not known yet
+            if len(asked) == 1:
+                return [error]
+            return [answer for each in asked for answer in await self._carry([each])]
+
+    async def _carry_all(self, asked: Sequence[Asked]) -> list[int | Exception]:
+        clues = [_clue(each.source, report) for each in asked for report in each.told if not isinstance(report, Event)]
+        traces = iter(await self.store.trace(clues) if clues else ())
+        gathered = [Gathered(each) for each in asked]
+        for each in gathered:
+            try:
+                await self._gather(each, traces)
+            except OmnibusError as error:
+                each.fault = error
+        await self._introduce(gathered)
+        sound = [each for each in gathered if each.fault is None]
+        answers = iter(
+            await self.timeline.put_all([Told(each.events, each.moves, quiet=each.asked.quiet) for each in sound])
+        )
+        return [_answer(each, next(answers)) if each.fault is None else each.fault for each in gathered]
+
+    async def _gather(self, gathered: Gathered, traces: Iterator[Trace | None]) -> None:
+        source = gathered.asked.source
+        pairs = [(each, None if isinstance(each, Event) else next(traces)) for each in gathered.asked.told]
+        for each, trace in pairs:  # all of one's traces are taken, whatever is wrong with it
+            if isinstance(each, Event):
+                if not source and each.type in STATES and "delivery" in each.data:
+                    each = await self._about_delivery(each, gathered)  # noqa: PLW2901 - the same fact, told in full
                 gathered.events.append(each)
+            elif trace is not None:
+                self._about_attempt(source, each, trace, gathered)
+            elif each.identity is not None:
+                gathered.strangers.append((each, self.identity(*each.identity)))
             else:
-                await self._gather(source, each, gathered)
-        new = await self.timeline.put(gathered.events, moves=gathered.moves)
-        if gathered.early:  # the rest is stored; a repeat of it changes nothing
-            raise TryLater("the receipt of this report is not here yet", retry_after=5)
-        return new
+                gathered.early |= self.timeline.now() - each.at < PATIENCE
 
-    async def _gather(self, source: str, report: Report, gathered: Gathered) -> None:
-        attempt = await self._attempt(source, report)
-        if attempt is not None:
-            await self._about_attempt(source, report, attempt, gathered)
-            return
-        if report.identity is not None:
-            await self._about_identity(source, report, report.identity, gathered)
-            return
-        gathered.early |= self.timeline.now() - report.at < PATIENCE
-
-    async def _attempt(self, source: str, report: Report) -> OpenAttempt | None:
-        if report.attempt:
-            found = await self.store.attempt_of(id_=report.attempt)
-            if found is not None and f"{found.channel}/{found.provider}" == source:
-                return found  # an event binds to an attempt of this very provider only
-        if report.provider_id:
-            return await self.store.attempt_of(provider=source.partition("/")[2], provider_id=report.provider_id)
-        return None
-
-    async def _about_attempt(self, source: str, report: Report, attempt: OpenAttempt, gathered: Gathered) -> None:
-        delivery = await self.store.delivery(attempt.delivery)
-        if delivery is None:
-            return
+    async def _about_delivery(self, event: Event, gathered: Gathered) -> Event:
+        """Complete what a page or a till says of a delivery, and move that delivery; only ever the customer's own."""
+        delivery = await self.store.delivery(str(event.data["delivery"]))
+        who = (await self.store.load([event.subject])).get(event.subject)
+        if delivery is None or who is None or delivery.customer != who.customer.id:
+            raise InputError("no such delivery of this customer", where=f"event {event.id}")
+        gathered.move(event.subject, Move(delivery.id, STATES[event.type]))
         told = {
-            "delivery": delivery.id, "message": delivery.message, "topic": delivery.topic, "purpose": delivery.purpose,
-            "audience": delivery.audience, "channel": attempt.channel, "provider": attempt.provider,
-            "attempt": attempt.id, "identity": attempt.identity, **report.data,
+            "message": delivery.message, "topic": delivery.topic, "purpose": delivery.purpose,
+            "audience": delivery.audience, "channel": delivery.channel, "provider": delivery.provider,
         }  # fmt: skip
-        hard = bool(report.data.get("hard"))
-        if hard or report.type == "message.complained":
-            told["suppress"] = str(report.data.get("reason") or report.type.partition(".")[2])
-        event = Event(report.id, source, report.type, report.at, delivery.customer, told)
-        gathered.events.append(event)
-        move = self._move(report, delivery, attempt)
-        if move is not None:
-            gathered.moves[event.subject] = (*gathered.moves.get(event.subject, ()), move)
+        return replace(event, data={**told, **event.data})
 
-    def _move(self, report: Report, delivery: Delivery, attempt: OpenAttempt) -> Move | None:
+    def _about_attempt(self, source: str, report: Report, trace: Trace, gathered: Gathered) -> None:
+        told = {
+            "delivery": trace.delivery, "message": trace.message, "topic": trace.topic, "purpose": trace.purpose,
+            "audience": trace.audience, "channel": trace.channel, "provider": trace.provider,
+            "attempt": trace.attempt, "identity": trace.identity, **report.data,
+        }  # fmt: skip
+        if report.data.get("hard") or report.type == "message.complained":
+            told["suppress"] = str(report.data.get("reason") or report.type.partition(".")[2])
+        gathered.events.append(Event(report.id, source, report.type, report.at, trace.customer, told))
+        move = self._move(report, trace)
+        if move is not None:
+            gathered.move(trace.customer, move)
+
+    def _move(self, report: Report, trace: Trace) -> Move | None:
         state = STATES.get(report.type)
         if state is None or (state is State.OPENED and report.data.get("machine")):
             return None
         if state is not State.BOUNCED:
-            return Move(delivery.id, state, provider_id=report.provider_id, attempt=attempt.id)
+            return Move(trace.delivery, state, provider_id=report.provider_id, attempt=trace.attempt)
         reason = str(report.data.get("reason") or "bounced")
         now = self.timeline.now()
-        if (
-            (delivery.expires is None or now < delivery.expires)
-            and delivery.audience == "person"
-            and len(delivery.via) > 1
-        ):
-            tried = (*delivery.tried, f"{attempt.channel}/{attempt.provider}/{attempt.identity}")
-            return Move(delivery.id, State.QUEUED, reason, due=now, tried=tried, attempt=attempt.id)  # the next route
-        return Move(delivery.id, State.BOUNCED, reason, attempt=attempt.id)
+        if (trace.expires is None or now < trace.expires) and trace.audience == "person" and len(trace.via) > 1:
+            tried = (*trace.tried, f"{trace.channel}/{trace.provider}/{trace.identity}")
+            return Move(
+                trace.delivery, State.QUEUED, reason, due=now, tried=tried, attempt=trace.attempt
+            )  # the next route
+        return Move(trace.delivery, State.BOUNCED, reason, attempt=trace.attempt)
 
-    async def _about_identity(self, source: str, report: Report, identity: tuple[str, str], gathered: Gathered) -> None:
-        found = self.identity(*identity)
-        now = self.timeline.now()
-        known = (await self.store.find([found.ref])).get(found.ref)
-        customer = known or (await self.store.create([(self.ids.new(now), [found])], now))[0]
-        if known is None:  # they wrote to us first
-            gathered.events.append(
-                Event(
-                    f"identified:{customer}:{found.ref}",
-                    "omnibus",
-                    "customer.identified",
-                    now,
-                    customer,
-                    {"identity": found.ref},
-                )
-            )
-        told: Mapping[str, object] = {"channel": source.partition("/")[0], "identity": found.ref, **report.data}
-        gathered.events.append(Event(report.id, source, report.type, report.at, customer, told))
+    async def _introduce(self, gathered: Sequence[Gathered]) -> None:
+        """Find or make the customers whom reports name by an identity only, and the publics that somebody spoke to."""
+        sound = [each for each in gathered if each.fault is None]
+        now, met = self.timeline.now(), [(each, *stranger) for each in sound for stranger in each.strangers]
+        known = await self.store.find(list({found.ref: None for _, _, found in met})) if met else {}
+        new = {found.ref: found for _, _, found in met if found.ref not in known}
+        spoken = {event.subject: None for each in sound for event in each.events if event.subject.startswith(PUBLIC)}
+        publics = [each for each in spoken if each not in await self.store.met(list(spoken))] if spoken else []
+        wanted = [(each, ()) for each in publics] + [(self.ids.new(now), (found,)) for found in new.values()]
+        who = await self.store.create(wanted, now) if wanted else []
+        people = {**known, **dict(zip(new, who[len(publics) :], strict=True))}
+        for each, report, found in met:
+            source, customer = each.asked.source, people[found.ref]
+            if found.ref in new:  # they wrote to us first
+                id_, told = f"identified:{customer}:{found.ref}", {"identity": found.ref}
+                each.events.append(Event(id_, "omnibus", "customer.identified", now, customer, told))
+            data: Mapping[str, object] = {"channel": source.partition("/")[0], "identity": found.ref, **report.data}
+            each.events.append(Event(report.id, source, report.type, report.at, customer, data))
+
+
+def _clue(source: str, report: Report) -> Clue:
+    channel, _, provider = source.partition("/")
+    return Clue(channel, provider, report.attempt or "", report.provider_id or "")
+
+
+def _answer(gathered: Gathered, answer: int | Exception) -> int | Exception:
+    if gathered.early and not isinstance(answer, Exception):  # the rest is stored; a repeat of it changes nothing
+        return TryLater("the receipt of this report is not here yet", retry_after=5)
+    return answer

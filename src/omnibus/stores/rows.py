@@ -68,14 +68,14 @@ def delivery_row(each: Delivery) -> Row:
 
 def read_delivery(row: Row) -> Delivery:
     """Read the columns DELIVERY."""
-    data = json.loads(row[14])
+    data = load(row[14])
     return Delivery(
         id=row[0], customer=row[1], subject=row[2], message=row[3], purpose=row[4], topic=row[5], brand=row[6],
-        audience=row[7], via=tuple(json.loads(row[8])), state=State(row[9]), reason=row[10],
+        audience=row[7], via=tuple(load(row[8])), state=State(row[9]), reason=row[10],
         due=from_micros(row[11] if row[11] is not None else row[12]), accepted=from_micros(row[12]),
         expires=moment(row[13]), values=data["values"], inline=data["inline"], premises=tuple(data["premises"]),
         offer=data["offer"], key=data.get("key", ""), origin=row[15], channel=row[16], provider=row[17],
-        identity=row[18], provider_id=row[19], tried=tuple(json.loads(row[20])), attempts=row[21], faults=row[22],
+        identity=row[18], provider_id=row[19], tried=tuple(load(row[20])), attempts=row[21], faults=row[22],
         flagged=bool(row[23]), withdraw=bool(row[24]), lease=row[25] or "",
     )  # fmt: skip
 

@@ -209,19 +209,6 @@ def write_context(
     db.execute(CONTEXT, (customer, version, time, id_, source, encode_bodies(bodies)))
 
 
-def put(db: apsw.Connection, changes: Sequence[Change], stirring: frozenset[str]) -> list[bool]:
-    """Do several changes, each all or nothing."""
-    done = []
-    for change in changes:
-        try:
-            with db:
-                apply(db, change, stirring)
-            done.append(True)
-        except Stale:
-            done.append(False)
-    return done
-
-
 def events(db: apsw.Connection, subjects: Sequence[str], last: int | None) -> list[Event]:
     """List events of subjects in timeline order."""
     marks = ",".join("?" * len(subjects))

@@ -22,6 +22,7 @@ from omnibus.errors import ConfigError, StoreFull
 T = TypeVar("T")
 Job = Callable[[apsw.Connection], Any]
 MOST = 200  # calls that share one commit
+NEAR = 8  # rows of a read that costs less than the way to another thread and back
 
 
 class Stale(Exception):
@@ -42,6 +43,15 @@ def connect(path: Path, *, readonly: bool = False) -> apsw.Connection:
     if readonly:
         db.execute("PRAGMA query_only=ON")
     return db
+
+
+def at_once(db: apsw.Connection, look: Callable[[], T]) -> T:
+    """Look at one moment of the store, however many statements it takes: others go on writing."""
+    db.execute("BEGIN")
+    try:
+        return look()
+    finally:
+        db.execute("ROLLBACK")
 
 
 class Engine:

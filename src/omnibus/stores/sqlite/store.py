@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 import apsw
 
@@ -22,16 +21,14 @@ from omnibus.stores.migrate import HEAD, migrate
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.sqlite import accepting, batch, books, campaigns, customers, loading, merging, outbox, shelf
-from omnibus.stores.sqlite.engine import Engine
-from omnibus.stores.sqlite.histories import histories
+from omnibus.stores.sqlite.engine import NEAR, Engine, at_once
+from omnibus.stores.sqlite.hearing import Hearing
 from omnibus.stores.sqlite.upkeep import Keeping
 
 PAGE = 500
-NEAR = 8  # rows of a read that costs less than the way to another thread and back
-T = TypeVar("T")
 
 
-class Sqlite(Keeping, Store, Roll):
+class Sqlite(Keeping, Hearing, Store, Roll):
     """Keep everything in one file.
 
     Args:
@@ -90,27 +87,6 @@ class Sqlite(Keeping, Store, Roll):
     async def met(self, ids: Sequence[str]) -> set[str]:
         sql = f"SELECT id FROM customer WHERE id IN ({','.join('?' * len(ids))})"
         return await self.engine.read(lambda db: {row[0] for row in db.execute(sql, tuple(ids))})
-
-    # events
-
-    async def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        return await self.engine.read(lambda db: loading.known_events(db, keys), near=len(keys) <= NEAR)
-
-    async def events(self, subjects: Sequence[str], *, last: int | None = None) -> list[Event]:
-        return await self.engine.read(lambda db: customers.events(db, subjects, last))
-
-    async def histories(self, ids: Sequence[str]) -> dict[str, History]:
-        return await self.engine.read(lambda db: at_once(db, lambda: histories(db, ids)))
-
-    async def put(self, changes: Sequence[Change]) -> list[bool]:
-        return await self.engine.write(lambda db: customers.put(db, changes, self.stirring))
-
-    async def rewrite(self, customer: str, bodies: dict[str, bytes], through: tuple[datetime, str, str] | None) -> None:
-        def job(db: apsw.Connection) -> None:
-            row = db.execute("SELECT version FROM context WHERE customer=?", (customer,)).fetchone()
-            customers.write_context(db, customer, (row[0] if row else 0) + 1, bodies, through)
-
-        await self.engine.write(job)
 
     # the road out
 
@@ -273,15 +249,6 @@ class Sqlite(Keeping, Store, Roll):
 
     async def progress(self, name: str) -> Progress | None:
         return await self.engine.read(lambda db: at_once(db, lambda: campaigns.progress(db, name)))
-
-
-def at_once(db: apsw.Connection, look: Callable[[], T]) -> T:
-    """Look at one moment of the store, however many statements it takes: others go on writing."""
-    db.execute("BEGIN")
-    try:
-        return look()
-    finally:
-        db.execute("ROLLBACK")
 
 
 def up_to_date(path: Path) -> bool:
