@@ -68,7 +68,7 @@ _OURS = (
 #: waits, and no request of it may have left: nothing that is under way is ever taken back
 _IN_HAND = (
     "(state = 'queued' OR (state = 'held' AND due <= %(now)s) OR (state = 'sending' AND NOT EXISTS"
-    " (SELECT FROM attempt a WHERE a.delivery = delivery.id AND a.outcome = '')))"
+    " (SELECT FROM attempt a WHERE a.customer = delivery.customer AND a.delivery = delivery.id AND a.outcome = '')))"
 )
 _LANES = (
     "SELECT customer FROM lane WHERE customer IN (SELECT customer FROM delivery WHERE {}) ORDER BY customer FOR UPDATE"
