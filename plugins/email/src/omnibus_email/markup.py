@@ -32,6 +32,7 @@ _INLINE = re.compile(
 )
 _UNESCAPE = re.compile(_ESCAPE)
 SLOT = re.compile("\ue000(\\d+)\ue001")
+IN_LINK = "%EE%80%80"  # how a slot begins in a link's target
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 
 
@@ -64,7 +65,9 @@ def slotted(skeleton: str, styles: Mapping[str, str]) -> str | None:
     if not inside == skeleton.count("\ue000") == skeleton.count("\ue001"):
         return None
     html: str = _FULL.renderer.render(tokens, _FULL.options, {})
-    return _styled(CONTROL.sub("", html.rstrip("\n")), styles) if len(SLOT.findall(html)) == inside else None
+    if len(SLOT.findall(html)) != inside or IN_LINK in html:
+        return None
+    return _styled(CONTROL.sub("", html.rstrip("\n")), styles)
 
 
 def paragraphs(text: str, styles: Mapping[str, str]) -> str:

@@ -1,0 +1,298 @@
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omnibus import TryLater, Unknown
+from omnibus.testing import sample_attempt
+from omnibus_email import Smtp
+from omnibus_email.exchange import MAX_LINE, MAX_LINES, Exchange, Lost
+from omnibus_email.smtp import SmtpSettings
+
+MAIL = b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n"
+HELLO = b"250-x\r\n250 PIPELINING\r\n"
+YES = b"250 ok\r\n250 ok\r\n354 go\r\n"
+
+
+class Far(asyncio.Transport):
+    """Be a transport that takes so many bytes at once."""
+
+    def __init__(self, room: int = 1 << 30) -> None:
+        super().__init__()
+        self.room, self.left, self.waits = room, bytearray(), bytearray()
+        self.aborted = False
+
+    def set_write_buffer_limits(self, high=None, low=None) -> None:
+        assert high == 0
+
+    def write(self, data) -> None:
+        self.left += data[: self.room]
+        self.waits += data[self.room :]
+        self.room = max(self.room - len(data), 0)
+        if self.waits:
+            self.far.pause_writing()
+
+    def drain(self) -> None:
+        self.left += self.waits
+        self.waits.clear()
+        self.far.resume_writing()
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def connected(room: int = 1 << 30) -> tuple[Exchange, Far]:
+    far = Far(room)
+    far.far = made = Exchange()
+    made.connection_made(far)
+    return made, far
+
+
+async def asked(made: Exchange, *given, **more) -> asyncio.Task:
+    task = asyncio.ensure_future(made._ask(*given, **more))
+    await asyncio.sleep(0)
+    return task
+
+
+REPLIES = st.lists(
+    st.tuples(st.integers(100, 599), st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=9), min_size=1, max_size=4)),
+    min_size=1, max_size=5,
+)  # fmt: skip
+
+
+@given(REPLIES, st.lists(st.integers(0, 200), max_size=6))
+@settings(deadline=None)
+def test_replies_are_read_however_they_are_cut(told, cuts) -> None:
+    raw = b"".join(
+        f"{code}{'-' if number < len(lines) - 1 else ' '}{each}\r\n".encode()
+        for code, lines in told
+        for number, each in enumerate(lines)
+    )
+    cuts = sorted({min(each, len(raw)) for each in cuts})
+
+    async def read():
+        made, _ = connected()
+        task = await asked(made, b"x", len(told))
+        for begin, end in zip([0, *cuts], [*cuts, len(raw)], strict=True):
+            if end > begin:
+                made.data_received(raw[begin:end])
+        return await task
+
+    assert [(each.code, each.text) for each in asyncio.run(read())] == [
+        (code, "\n".join(each.rstrip("\r") for each in lines)) for code, lines in told
+    ]
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [b"hello\r\n", b"25\r\n", "²50 ok\r\n".encode(), b"250_ok\r\n", b"x" * (MAX_LINE + 1), b"250-more\r\n" * (MAX_LINES + 2)],
+)  # fmt: skip
+async def test_what_is_no_reply_is_a_loss(rubbish) -> None:
+    made, _ = connected()
+    task = await asked(made, b"NOOP\r\n")
+    made.data_received(rubbish)
+    with pytest.raises(Lost):
+        await task
+
+
+async def test_the_body_leaves_when_all_agree_and_its_dot_with_it() -> None:
+    made, far = connected()
+    task = await asked(made, b"MAIL\r\nRCPT\r\nDATA\r\n", 3, b"mail\r\n.\r\n")
+    made.data_received(YES[:-2])
+    assert (bytes(far.left), made.past_dot) == (b"MAIL\r\nRCPT\r\nDATA\r\n", False)
+    made.data_received(YES[-2:])
+    assert (bytes(far.left), made.past_dot) == (b"MAIL\r\nRCPT\r\nDATA\r\nmail\r\n.\r\n", True)
+    made.data_received(b"250 queued\r\n")
+    assert [each.code for each in await task] == [250, 250, 354, 250]
+
+
+@pytest.mark.parametrize(
+    "no", [b"550 no\r\n250 ok\r\n354 go\r\n", b"250 ok\r\n550 no\r\n354 go\r\n", b"250 ok\r\n250 ok\r\n554 no\r\n"]
+)
+async def test_nothing_leaves_that_one_reply_refused(no) -> None:
+    made, far = connected()
+    task = await asked(made, b"x", 3, b"mail\r\n.\r\n")
+    made.data_received(no)
+    assert len(await task) == 3
+    assert (bytes(far.left), made.past_dot) == (b"x", False)
+
+
+@pytest.mark.parametrize("drained", [False, True])
+async def test_a_dot_that_waits_in_our_buffer_has_not_left(drained) -> None:
+    made, far = connected(room=5)
+    task = await asked(made, b"x", 3, b"mail\r\n.\r\n")
+    made.data_received(YES)
+    assert (bytes(far.left), made.past_dot) == (b"xmail", False)
+    if drained:
+        far.drain()
+    made.connection_lost(None)
+    with pytest.raises(Lost):
+        await task
+    assert made.past_dot is drained
+
+
+async def test_under_tls_it_cannot_be_told_so_it_may_have_left() -> None:
+    made, _ = connected(room=3)
+    made._sealed = True
+    task = await asked(made, b"x", 3, b"mail\r\n.\r\n")
+    made.data_received(YES)
+    made.connection_lost(ConnectionResetError())
+    with pytest.raises(Lost, match="ConnectionResetError"):
+        await task
+    assert made.past_dot
+
+
+async def test_what_was_said_unasked_ends_the_connection() -> None:
+    made, far = connected()
+    made.data_received(b"421 too long idle\r\n")
+    assert made.lost
+    with pytest.raises(Lost):
+        await made._ask(b"MAIL\r\n")
+    assert not far.left
+    made.data_received(b"x" * MAX_LINE)
+    assert far.aborted
+
+
+class Loop:
+    """Stand in for the loop's clock and timers."""
+
+    def __init__(self, loop) -> None:
+        self.create_future = loop.create_future
+        self.now, self.timers = 0.0, []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when, call):
+        self.timers.append((when, call))
+        return asyncio.TimerHandle(when, call, (), asyncio.get_running_loop())
+
+    def advance(self, now) -> None:
+        self.now = now
+        due = [call for when, call in self.timers if when <= now]
+        self.timers = [each for each in self.timers if each[0] > now]
+        for each in due:
+            each()
+
+
+async def test_one_timer_serves_all_mails_of_a_connection() -> None:
+    made, _ = connected()
+    made._loop = clock = Loop(asyncio.get_running_loop())
+    for number in range(3):
+        clock.advance(number * 0.9)
+        made._patience(1.0)
+        task = await asked(made, b"x", 3, b"mail\r\n.\r\n")
+        made.data_received(YES + b"250 ok\r\n")
+        await task
+        assert len(clock.timers) == 1
+    clock.advance(5.0)
+    assert clock.timers == []  # it rests while nothing is asked
+    made._patience(1.0)
+    task = await asked(made, b"x", 3, b"mail\r\n.\r\n")
+    clock.advance(5.9)
+    assert not task.done()
+    clock.advance(6.1)
+    with pytest.raises(TimeoutError):
+        await task
+
+
+async def test_patience_ends_with_the_dot() -> None:
+    made, _ = connected()
+    made._loop = clock = Loop(asyncio.get_running_loop())
+    made._patience(1.0)
+    task = await asked(made, b"x", 3, b"mail\r\n.\r\n")
+    made.data_received(YES)
+    clock.advance(2.0)
+    assert not task.done()
+    made.data_received(b"250 ok\r\n")
+    assert len(await task) == 4
+
+
+@pytest.fixture
+async def served(clock):
+    """Start a server that is one coroutine; give a provider that submits to it."""
+    made, gone = [], []
+
+    async def start(serve, **told):
+        async def session(reader, writer) -> None:
+            try:
+                await serve(reader, writer)
+            finally:
+                writer.close()
+                gone.append(True)
+
+        server = await asyncio.start_server(session, "127.0.0.1", 0, limit=1 << 24)
+        port = server.sockets[0].getsockname()[1]
+        settings = {"host": "127.0.0.1", "port": port, "from": "a@b.example", "starttls": "never", **told}
+        smtp = Smtp(SmtpSettings.model_validate(settings), now=lambda: datetime(2026, 11, 21, tzinfo=UTC))
+        made.append((server, smtp))
+        return smtp
+
+    yield start
+    for server, smtp in made:
+        server.close()
+        await smtp.aclose()
+        await server.wait_closed()
+
+
+async def test_a_server_that_hangs_up_within_a_long_body_has_taken_nothing(served) -> None:
+    async def serve(reader, writer) -> None:
+        writer.write(b"220 x\r\n")
+        await reader.readline()
+        writer.write(HELLO)
+        for _ in range(3):
+            await reader.readline()
+        writer.write(YES)
+        await reader.readexactly(1000)
+        writer.transport.abort()
+
+    smtp = await served(serve)
+    with pytest.raises(TryLater, match="not_connected"):
+        await smtp.hand_over(MAIL + b"y" * 40_000_000, "ada@example.com", sample_attempt())
+    assert smtp._pool.idle == []
+
+
+async def test_a_server_that_hangs_up_after_the_dot_may_have_taken_it(served) -> None:
+    async def serve(reader, writer) -> None:
+        writer.write(b"220 x\r\n")
+        await reader.readline()
+        writer.write(HELLO)
+        for _ in range(3):
+            await reader.readline()
+        writer.write(YES)
+        await reader.readuntil(b"\r\n.\r\n")
+
+    smtp = await served(serve)
+    with pytest.raises(Unknown, match="lost_after_dot"):
+        await smtp.hand_over(MAIL, "ada@example.com", sample_attempt())
+
+
+async def test_a_goodbye_while_idle_makes_room_for_a_new_connection(served) -> None:
+    sessions, said = [], asyncio.Event()
+
+    async def serve(reader, writer) -> None:
+        sessions.append(writer)
+        writer.write(b"220 x\r\n")
+        await reader.readline()
+        writer.write(HELLO)
+        for _ in range(3):
+            await reader.readline()
+        writer.write(YES)
+        await reader.readuntil(b"\r\n.\r\n")
+        writer.write(b"250 ok\r\n")
+        if len(sessions) == 1:
+            await said.wait()
+            writer.write(b"421 4.4.2 idle for too long\r\n")
+
+    smtp = await served(serve)
+    await smtp.hand_over(MAIL, "ada@example.com", sample_attempt(1))
+    (wire,) = smtp._pool.idle
+    said.set()
+    await wire._gone
+    await smtp.hand_over(MAIL, "ada@example.com", sample_attempt(2))
+    assert len(sessions) == 2
