@@ -94,6 +94,7 @@ class Bus:
         self.customers, self.campaigns = parts.customers, parts.campaigns
         self.now = parts.timeline.now
         self._opened = False
+        self._forms: dict[str, outbox.Form] = {}
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -164,7 +165,12 @@ class Bus:
     async def send_many(
         self, message: str | Message, to: Iterable[Customer | str], *, key: str = "", **values: Any
     ) -> AsyncIterator[tuple[Delivery, ...]]:
-        """Send to many, in chunks of one commit each; customers by id or Customer; *key* is made unique per customer."""
+        """Send to many, in chunks of one commit each; customers by id or Customer; *key* is made unique per customer.
+
+        Raises:
+            NotFound: no such message or customer; nothing of that chunk was accepted.
+            Conflict: a key was used for something else.
+        """
         chunk: list[str] = []
         for each in to:
             chunk.append(each.id if isinstance(each, Customer) else each)
@@ -178,16 +184,17 @@ class Bus:
     async def _send_chunk(
         self, message: str | Message, customers: list[str], key: str, values: dict[str, Any]
     ) -> list[tuple[Delivery, ...]]:
-        known = await self.parts.store.met(customers) if customers else set()
-        lacking = [each for each in customers if each not in known]
-        if lacking:
-            raise NotFound(
-                f"no customer {lacking[0]}", fix="nothing of this chunk was accepted; `omnibus customers` lists them"
+        if not customers:
+            return []
+        form, ids, now = self._form(message), self.parts.ids, self.now()
+        if key:
+            return await self._accept(
+                [form.wish(each, ids, now=now, values=values, key=f"send:{key}:{each}") for each in customers]
             )
-        wishes = [
-            self._wish(message, each, values, f"send:{key}:{each}" if key else "", None, "") for each in customers
-        ]
-        return await self._accept(wishes)
+        mailing = form.mailing(customers, ids, now=now, values=values)
+        await self.parts.store.accept_many(mailing)
+        self.parts.bell.ring()
+        return mailing.deliveries()
 
     async def launch(
         self, message: str, to: Everybody = "all", *, name: str = "", rejects: Path | None = None, **values: Any
@@ -240,11 +247,18 @@ class Bus:
     def _wish(
         self, message: str | Message, customer: str, values: dict[str, Any], key: str, at: datetime | None, origin: str
     ) -> Wish:
-        found = message if isinstance(message, Message) else self.parts.messages.pick(message)
-        return outbox.wish(
-            found, customer, self.lines, self.parts.ids, now=self.now(), brand=self.parts.brand.name, values=values, key=key,
-            origin=origin, at=at, inline=isinstance(message, Message),
-        )  # fmt: skip
+        form, now = self._form(message), self.now()
+        return form.wish(customer, self.parts.ids, now=now, values=values, key=key, origin=origin, at=at)
+
+    def _form(self, message: str | Message) -> outbox.Form:
+        """Give what all wishes of a message have in common; messages of files are worked out once."""
+        if isinstance(message, Message):
+            return outbox.Form(message, self.lines, self.parts.brand.name, inline=True)
+        form = self._forms.get(message)
+        if form is None:
+            form = outbox.Form(self.parts.messages.pick(message), self.lines, self.parts.brand.name)
+            self._forms[message] = form
+        return form
 
     async def _accept(self, wishes: list[Wish], connection: Any = None) -> list[tuple[Delivery, ...]]:
         if not wishes:

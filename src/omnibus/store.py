@@ -18,6 +18,7 @@ from omnibus.errors import ConfigError
 from omnibus.model.customer import Customer, Identity
 from omnibus.model.delivery import Delivery, State
 from omnibus.model.event import Event
+from omnibus.model.mailing import Mailing
 from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
 from omnibus.upkeep import Upkeep
@@ -359,6 +360,14 @@ class Store(Upkeep, ABC):
     @abstractmethod
     async def accept(self, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
         """Accept deliveries; a known key gives its first deliveries again, None for a key used with another digest."""
+
+    async def accept_many(self, mailing: Mailing) -> None:
+        """Accept the same for many customers, or for none of them; an engine may write it in a few statements.
+
+        Raises:
+            NotFound: for a customer who does not exist.
+        """
+        await self.accept([Wish("", "", each) for each in mailing.deliveries()])
 
     async def accept_in(self, connection: Any, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
         """Accept deliveries in the app's own transaction: they exist when it commits.

@@ -203,7 +203,7 @@ class Campaigns:
             await self.roll.steer(campaign.name, Standing.PAUSED, now, str(error))
             return 0
         while campaign.pressing < PRESSING and not campaign.whole:
-            ids = tuple(self.ids.new(now) for _ in range(CHUNK * len(templates)))
+            ids = tuple(self.ids.several(now, CHUNK * len(templates)))
             moved = await self.roll.expand(Chunk(campaign, templates, ids, CHUNK, now))
             if moved is None:  # paused, or another worker was faster
                 break

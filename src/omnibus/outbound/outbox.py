@@ -6,59 +6,100 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from omnibus.errors import MessageError
 from omnibus.model.customer import public
 from omnibus.model.delivery import Delivery, State
 from omnibus.model.ids import Ids
+from omnibus.model.mailing import Mailing, Stencil
 from omnibus.model.message import CallToAction, Media, Message, Purpose
 from omnibus.outbound.resolve import Lines
 from omnibus.store import Wish
 
 LIFE = timedelta(days=3)  # how long a message makes sense whose author did not say
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # stands where every delivery puts its own time
 
 Via = Sequence[str]
+_OWN = ("id", "customer", "subject", "due", "accepted", "expires", "values", "key", "origin")
+
+
+class Form:
+    """Hold what the deliveries of one message have in common, so that it is worked out once.
+
+    ``spread: one``: one delivery that may go by any interrupting channel of `via`, and one for each ambient channel
+    that accompanies it. ``spread: all``, and a public message: one per channel.
+
+    Args:
+        inline: the message was handed in whole, and is kept with its deliveries.
+        channel: the only one that is allowed; empty for those of the message.
+
+    Raises:
+        MessageError: no channel is allowed.
+    """
+
+    __slots__ = ("channel", "inline", "life", "message", "stencils")
+
+    def __init__(self, message: Message, lines: Lines, brand: str, *, inline: bool = False, channel: str = "") -> None:
+        self.message, self.inline, self.channel = message, inline, channel
+        self.life = message.expires or LIFE
+        self.stencils = tuple(
+            Stencil(
+                Delivery(
+                    id="", customer="", subject="", message=message.name, purpose=message.purpose, topic=message.topic,
+                    brand=brand, audience=message.audience, via=via, state=State.QUEUED, due=_NEVER, accepted=_NEVER,
+                    premises=message.while_, offer=message.offer, inline=write_inline(message) if inline else "",
+                ),
+                _OWN,
+            )
+            for via in _split(message, _allowed(message, lines, channel), lines)
+        )  # fmt: skip
+
+    def wish(
+        self, customer: str, ids: Ids, *, now: datetime, values: Mapping[str, Any], key: str = "", origin: str = "",
+        at: datetime | None = None,
+    ) -> Wish:  # fmt: skip
+        """Make the deliveries of one customer."""
+        told, due = dict(values), now if at is None else max(at, now)
+        expires = due + self.life
+        made = [
+            each.cut(ids.new(now), customer, customer, due, now, expires, told, key, origin) for each in self.stencils
+        ]
+        if not key:
+            return Wish("", "", tuple(made))
+        # compared under a key only; the account behind a channel may change, the wish is the same
+        to = self.channel if self.message.audience == "public" else customer
+        return Wish(key, digest(self.message, to, values, inline=self.inline), tuple(made))
+
+    def mailing(self, customers: Sequence[str], ids: Ids, *, now: datetime, values: Mapping[str, Any]) -> Mailing:
+        """Ask for the same for many customers."""
+        templates = self.templates(now=now, values=values)
+        return Mailing(templates, tuple(customers), tuple(ids.several(now, len(customers) * len(templates))))
+
+    def templates(self, *, now: datetime, values: Mapping[str, Any], origin: str = "") -> tuple[Delivery, ...]:
+        """Make the deliveries as for nobody."""
+        expires, told = now + self.life, dict(values)
+        return tuple([each.cut("", "", "", now, now, expires, told, "", origin) for each in self.stencils])
 
 
 def wish(
     message: Message, customer: str, lines: Lines, ids: Ids, *, now: datetime, brand: str, values: Mapping[str, Any],
     key: str, origin: str = "", at: datetime | None = None, inline: bool = False, channel: str = "",
 ) -> Wish:  # fmt: skip
-    """Make the deliveries of one message to one customer.
+    """Make the deliveries of one message to one customer; raises as ``Form``."""
+    form = Form(message, lines, brand, inline=inline, channel=channel)
+    return form.wish(customer, ids, now=now, values=values, key=key, origin=origin, at=at)
 
-    ``spread: one``: one delivery that may go by any interrupting channel of `via`, and one for each ambient channel
-    that accompanies it. ``spread: all``, and a public message: one per channel.
 
-    Raises:
-        MessageError: no channel is allowed.
-    """
-    allowed = (
-        (channel,)
-        if channel
-        else message.via or tuple(name for name, audience in lines if audience == message.audience)
-    )
+def _allowed(message: Message, lines: Lines, channel: str) -> Via:
+    open_ = tuple(name for name, audience in lines if audience == message.audience)
+    allowed = (channel,) if channel else message.via or open_
     if not allowed:
         raise MessageError(
             "no channel may carry it", where=message.source or message.name, fix="give `via: [email, …]`"
         )
-    deliveries = []
-    for via in _split(message, allowed, lines):
-        start = max(at or now, now)
-        deliveries.append(
-            Delivery(
-                id=ids.new(now), customer=customer, subject=customer, message=message.name, purpose=message.purpose,
-                topic=message.topic, brand=brand, audience=message.audience, via=via, state=State.QUEUED, due=start,
-                accepted=now, expires=start + (message.expires or LIFE), values=dict(values), key=key, origin=origin,
-                premises=message.while_, offer=message.offer, inline=write_inline(message) if inline else "",
-            )
-        )  # fmt: skip
-    to = (
-        channel if message.audience == "public" else customer
-    )  # the account behind a channel may change, the wish is the same
-    said = digest(message, to, values, inline=inline) if key else ""  # compared under a key only
-    return Wish(key, said, tuple(deliveries))
+    return allowed
 
 
 def _split(message: Message, allowed: Via, lines: Lines) -> list[tuple[str, ...]]:

@@ -12,14 +12,18 @@ from omnibus.model.customer import PUBLIC
 from omnibus.model.delivery import Delivery
 from omnibus.stores.pruned import PRUNED, PRUNED_TALLIES, sums_of
 from omnibus.stores.rolls import CAMPAIGN, MOST, SUMS, add_up, campaign_row, first_id, read_campaign
-from omnibus.stores.rows import DELIVERY, delivery_row, read_delivery
+from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import to_micros
+from omnibus.stores.sqlite.accepting import TALLY, raise_lanes, spread
 from omnibus.stores.sqlite.customers import canonical, refresh_lane
-from omnibus.stores.sqlite.statements import RAISED, URGENT
+from omnibus.stores.sqlite.listing import EACH, listed
 
-_INSERT = f"INSERT INTO delivery ({DELIVERY.removesuffix(', lease')}, watched) VALUES ({', '.join('?' * 26)})"
-_TALLY = "INSERT INTO tally (name, count) VALUES ('accepted', ?1) ON CONFLICT (name) DO UPDATE SET count=count+?1"
 _REACHABLE = "created<=? AND substr(id, 1, 7)<>'public:'"
+_REACHED = "SELECT 1 FROM recipient WHERE campaign=? AND customer=? AND step=? AND expanded=1"
+_REACH = (
+    f"INSERT INTO recipient (campaign, customer, step, expanded) SELECT ?1, value, ?2, 1 FROM {EACH}(?3) WHERE true"
+    " ON CONFLICT (campaign, customer, step) DO UPDATE SET expanded=1"
+)
 _OURS = "origin=? AND origin<>'' AND due IS NOT NULL"  # literally what the index `delivery_origin` asks for
 #: waits, and no request of it may have left: nothing that is under way is ever taken back
 _IN_HAND = (
@@ -101,54 +105,57 @@ def expand(db: apsw.Connection, chunk: Chunk) -> Campaign | None:
     if found is None or found.standing is not Standing.RUNNING or found.whole or found.cursor != chunk.campaign.cursor:
         return None
     page = _page(db, found, chunk.size)
-    fresh = []
-    for customer, into in page:
-        who = customer if into is None else canonical(db, customer)
-        if who is None:
-            continue
-        db.execute(
-            "INSERT INTO recipient (campaign, customer, step, expanded) VALUES (?, ?, ?, 1)"
-            " ON CONFLICT (campaign, customer, step) DO UPDATE SET expanded=1 WHERE recipient.expanded=0",
-            (found.name, who, STEP),
-        )
-        if db.changes():
-            fresh.append(who)
-    _accept(db, chunk, fresh)
+    fresh = _call(db, found, page)
+    accepted = _accept(db, chunk, fresh) if fresh else 0
     whole = len(page) < chunk.size
     expanded = found.expanded + len(fresh)
     recipients = expanded if whole else max(found.recipients, expanded)  # some were merged since they were counted
     db.execute(
         "UPDATE campaign SET cursor=?, whole=?, recipients=?, expanded=?, accepted=accepted+? WHERE name=?",
         (
-            page[-1][0] if page else found.cursor, int(whole), recipients, expanded,
-            len(fresh) * len(chunk.templates), found.name,
+            page[-1][0] if page else found.cursor, int(whole), recipients, expanded, accepted, found.name,
         ),
     )  # fmt: skip
     return _one(db, found.name)
 
 
-def _page(db: apsw.Connection, campaign: Campaign, size: int) -> list[tuple[str, str | None]]:
-    """Read the next customers after the cursor, by key; those merged since lead to who they are now."""
+def _page(db: apsw.Connection, campaign: Campaign, size: int) -> list[tuple[str, str | None, int | None]]:
+    """Read the next customers after the cursor, by key: who they were merged into since, and whether they were reached."""
     if campaign.source == "all":
-        sql = f'SELECT id, "into" FROM customer WHERE id>? AND {_REACHABLE} ORDER BY id LIMIT ?'
-        return list(db.execute(sql, (campaign.cursor, to_micros(campaign.launched), size)))
+        sql = (
+            'SELECT c.id, c."into", r.expanded FROM customer c LEFT JOIN recipient r ON r.campaign=?1 AND r.customer=c.id'
+            " AND r.step=?2 WHERE c.id>?3 AND c.created<=?4 AND substr(c.id, 1, 7)<>'public:' ORDER BY c.id LIMIT ?5"
+        )
+        given = (campaign.name, STEP, campaign.cursor, to_micros(campaign.launched), size)
+        return list(db.execute(sql, given))
     sql = (
-        'SELECT r.customer, c."into" FROM recipient r LEFT JOIN customer c ON c.id=r.customer'
+        'SELECT r.customer, c."into", 0 FROM recipient r LEFT JOIN customer c ON c.id=r.customer'
         " WHERE r.campaign=? AND r.customer>? AND r.step=? AND r.expanded=0 ORDER BY r.customer LIMIT ?"
     )
     return list(db.execute(sql, (campaign.name, campaign.cursor, STEP, size)))
 
 
-def _accept(db: apsw.Connection, chunk: Chunk, customers: Sequence[str]) -> None:
-    """Insert the deliveries: what they share is written once per chunk, not once per message."""
-    ids = iter(chunk.ids)
-    shared = [(each, delivery_row(each)[3:]) for each in chunk.templates]
-    rows = [(next(ids), who, who, *row) for who in customers for _, row in shared]
-    db.executemany(_INSERT, rows)
-    for each in chunk.templates:
-        due = to_micros(each.due)
-        db.executemany(RAISED, [(who, due, due if each.purpose == URGENT else None) for who in customers])
-    db.execute(_TALLY, (len(rows),))
+def _call(db: apsw.Connection, campaign: Campaign, page: Sequence[tuple[str, str | None, int | None]]) -> list[str]:
+    """Note who of a page is reached now, as who they are now; nobody is reached twice."""
+    fresh: dict[str, None] = {}
+    for customer, into, reached in page:
+        who = customer if into is None else canonical(db, customer)
+        if who is None or (into is None and reached):
+            continue
+        if into is not None and db.execute(_REACHED, (campaign.name, who, STEP)).fetchone():
+            continue
+        fresh[who] = None
+    if fresh:
+        db.execute(_REACH, (campaign.name, STEP, listed(list(fresh))))
+    return list(fresh)
+
+
+def _accept(db: apsw.Connection, chunk: Chunk, customers: Sequence[str]) -> int:
+    """Insert what a chunk's customers get, in one statement for each delivery of a customer; gives how many rows."""
+    written = spread(db, chunk.templates, customers, chunk.ids[: len(customers) * len(chunk.templates)])
+    raise_lanes(db, chunk.templates, customers)
+    db.execute(TALLY, (written,))
+    return written
 
 
 def steer(db: apsw.Connection, name: str, standing: Standing, now: datetime, reason: str) -> Campaign | None:

@@ -13,10 +13,11 @@ from omnibus.model.campaign import Campaign, Chunk, Progress, Standing, origin_o
 from omnibus.model.customer import Customer, Identity
 from omnibus.model.delivery import Delivery
 from omnibus.model.event import Event
+from omnibus.model.mailing import Mailing
 from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
 from omnibus.roll import Roll
-from omnibus.store import Change, CodeRow, Grant, History, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
+from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
 from omnibus.stores.migrate import HEAD, migrate
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
@@ -93,6 +94,10 @@ class Sqlite(Keeping, Hearing, Store, Roll):
     async def accept(self, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
         urgent = any(each.purpose == "transactional" for wish in wishes for each in wish.deliveries)
         return await self.engine.write(lambda db: accepting.accept(db, wishes), urgent=urgent)
+
+    async def accept_many(self, mailing: Mailing) -> None:
+        urgent = any(each.purpose == "transactional" for each in mailing.templates)
+        await self.engine.write(lambda db: accepting.accept_many(db, mailing), urgent=urgent)
 
     async def claim(self, now: datetime, *, limit: int, lease: str, term: float) -> list[Delivery]:
         if not await self.engine.read(lambda db: batch.due(db, now), near=True):
