@@ -21,9 +21,11 @@ from omnibus.model.event import Event
 from omnibus.model.mailing import Mailing
 from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
+from omnibus.model.swift import swift
 from omnibus.upkeep import Upkeep
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Spent:
     """Hold one hand-over that counts against the contact budget."""
@@ -33,6 +35,7 @@ class Spent:
     points: int
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Hold what the store knows of one customer now.
@@ -63,6 +66,7 @@ class History:
     events: list[Event] = field(repr=False)
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Move:
     """Move one delivery by a report; the fields left None stay. A report that came before the receipt waits for it."""
@@ -76,6 +80,7 @@ class Move:
     attempt: str = ""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Change:
     """State all that one commit does to one customer; an empty one only guards the version.
@@ -101,6 +106,7 @@ class Change:
     now: datetime | None = None
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Wish:
     """Ask to accept deliveries under one key.
@@ -132,6 +138,7 @@ class CodeRow:
     customer: str
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Try:
     """Ask to write an attempt down before its request leaves, guarded by version, budget, pause and lease."""
@@ -162,6 +169,7 @@ class Grant(StrEnum):
     LOST = "lost"  #: the lease is somebody else's now
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Close an attempt: *counts* tells whether its points stay spent (a lost answer counts)."""
@@ -174,6 +182,7 @@ class Outcome:
     details: str = ""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """Write down what became of a claimed delivery, fenced by its lease.
@@ -206,6 +215,7 @@ class Settlement:
     decision: str = ""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class OpenAttempt:
     """Hold an attempt row as stored."""

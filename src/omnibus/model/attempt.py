@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from omnibus.model.message import Purpose
+from omnibus.model.swift import swift
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """Name one hand-over; its row is committed before the request leaves.
@@ -35,6 +37,7 @@ class Attempt:
     resent: bool = False
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """Hold the provider's acceptance of an attempt.
@@ -53,6 +56,7 @@ class Absent:
     """Answer a lookup: the provider surely never got this attempt."""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Report:
     """Hold what a webhook says, about an attempt, a provider id or an identity.

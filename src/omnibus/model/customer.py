@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from omnibus.model.swift import swift
+
 PUBLIC = "public:"  # customer ids that begin so are an account's followers, not a person
 
 #: the kinds of identity that the core knows; a plugin may add its own
 IDENTITY_KINDS = ("email", "phone", "x", "instagram", "web", "push", "loyalty")
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Hold one way to recognise or reach a customer.
@@ -29,6 +32,7 @@ class Identity:
     evidence: str = ""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Customer:
     """Hold a person with one id and many identities (or the public of one account)."""

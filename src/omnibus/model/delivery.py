@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from omnibus.model.swift import swift
+
 
 class State(StrEnum):
     """Say where a delivery stands; there are no other states (drawn in docs/concepts/deliveries.md)."""
@@ -67,6 +69,7 @@ def may_move(old: State, new: State) -> bool:
     return new in MOVES[old]
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """Hold one message to one customer, with its one state.

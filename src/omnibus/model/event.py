@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from omnibus.model.swift import swift
+
 #: how far into the future a claimed time may lie before it is cut back
 CLOCK_SKEW = timedelta(minutes=5)
 
@@ -53,6 +55,7 @@ EVENT_TYPES = frozenset(
 )
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Event:
     """State one immutable fact about one customer.

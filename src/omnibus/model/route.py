@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from omnibus.model.capabilities import Audience, Capabilities
 from omnibus.model.customer import Identity
+from omnibus.model.swift import swift
 from omnibus.model.verdict import Reach
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Route:
     """Name channel, provider and identity; policies judge it.

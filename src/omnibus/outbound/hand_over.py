@@ -15,6 +15,7 @@ from omnibus.model.delivery import Delivery, State
 from omnibus.model.event import Event
 from omnibus.model.message import Message
 from omnibus.model.route import Route
+from omnibus.model.swift import swift
 from omnibus.outbound.resolve import provider_key
 from omnibus.outbound.road import SOURCE, Road, fact, settle_soon
 from omnibus.outbound.settle import Basis
@@ -28,6 +29,7 @@ ACCOUNT_PAUSE = 300.0  # seconds that a provider rests when its account is to bl
 FIRST_LOOK = {"key": 1.0, "lookup": 30.0, "echo": 900.0, "none": 0.0}
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """Hold all that one hand-over needs; its attempt row is committed."""

@@ -16,11 +16,13 @@ from omnibus.model.brand import Brand
 from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery
 from omnibus.model.route import Route
+from omnibus.model.swift import swift
 from omnibus.model.verdict import SEND, Drop, Hold, Send, Verdict, strictest
 from omnibus.outbound.resolve import Resolved
 from omnibus.policy import Policy
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Hold one route with what every policy said of it; *verdict* is the strictest."""
@@ -30,6 +32,7 @@ class Judged:
     verdict: Verdict
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """Hold the answer for a delivery: the verdict, the route chosen, and all the reasons."""

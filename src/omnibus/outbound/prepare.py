@@ -17,6 +17,7 @@ from omnibus.model.delivery import Delivery, State
 from omnibus.model.event import Event
 from omnibus.model.message import Purpose
 from omnibus.model.route import Route
+from omnibus.model.swift import swift
 from omnibus.model.verdict import Drop, Hold
 from omnibus.outbound.hand_over import Parcel, pause_after
 from omnibus.outbound.judge import Judgement, judge
@@ -32,6 +33,7 @@ REST = timedelta(minutes=15)  # until the next look at an unknown delivery of a 
 Pauses = Mapping[str, tuple[datetime, str]]
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Ready:
     """Hold a parcel whose attempt asks to be committed.

@@ -11,6 +11,7 @@ from omnibus.model.context import Context
 from omnibus.model.customer import Identity
 from omnibus.model.delivery import Delivery, State
 from omnibus.model.route import Route
+from omnibus.model.swift import swift
 from omnibus.provider import Provider
 
 
@@ -30,6 +31,7 @@ class Line:
 Lines = Mapping[tuple[str, str], Line]
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """Hold the routes, why others are none, and until when a resting provider keeps the rest away."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -66,17 +67,34 @@ def delivery_row(each: Delivery) -> Row:
     )  # fmt: skip
 
 
+_STATES = {each.value: each for each in State}
+_moment = lru_cache(maxsize=1024)(from_micros)  # what was accepted together, is due and expires together
+
+
+@lru_cache(maxsize=1024)
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(load(text))
+
+
+@lru_cache(maxsize=256)
+def _told(text: str) -> tuple[dict[str, Any], str, tuple[str, ...], str, str]:
+    """Read what a delivery was told; a campaign tells all of them the same, and nobody writes into it."""
+    data = load(text)
+    return data["values"], data["inline"], tuple(data["premises"]), data["offer"], data.get("key", "")
+
+
 def read_delivery(row: Row) -> Delivery:
     """Read the columns DELIVERY."""
-    data = load(row[14])
+    (
+        id_, customer, subject, message, purpose, topic, brand, audience, via, state, reason, due, accepted, expires, data,
+        origin, channel, provider, identity, provider_id, tried, attempts, faults, flagged, withdraw, lease,
+    ) = row  # fmt: skip
+    values, inline, premises, offer, key = _told(data)
     return Delivery(
-        id=row[0], customer=row[1], subject=row[2], message=row[3], purpose=row[4], topic=row[5], brand=row[6],
-        audience=row[7], via=tuple(load(row[8])), state=State(row[9]), reason=row[10],
-        due=from_micros(row[11] if row[11] is not None else row[12]), accepted=from_micros(row[12]),
-        expires=moment(row[13]), values=data["values"], inline=data["inline"], premises=tuple(data["premises"]),
-        offer=data["offer"], key=data.get("key", ""), origin=row[15], channel=row[16], provider=row[17],
-        identity=row[18], provider_id=row[19], tried=tuple(load(row[20])), attempts=row[21], faults=row[22],
-        flagged=bool(row[23]), withdraw=bool(row[24]), lease=row[25] or "",
+        id_, customer, subject, message, purpose, brand, _names(via), _STATES[state],
+        _moment(accepted if due is None else due), _moment(accepted), None if expires is None else _moment(expires), topic, audience, reason, values, inline, key, origin, premises,
+        offer, channel, provider, identity, provider_id, _names(tried), attempts, faults, lease or "", bool(flagged),
+        bool(withdraw),
     )  # fmt: skip
 
 
