@@ -52,6 +52,17 @@ async def test_the_same_request_arrives(ask: dict[str, Any]) -> None:
         assert dict(short.headers).get("content-length", "0") == str(len(short.body))
 
 
+@pytest.mark.parametrize("auth", [None, _unsigned], ids=["short", "long"])
+async def test_only_what_may_have_a_body_says_that_it_has_none(auth: Any) -> None:
+    methods = {"POST": "0", "PUT": "0", "PATCH": "0", "GET": None, "DELETE": None, "HEAD": None}
+    async with FaultyServer(lambda _: Reply(204)) as server:
+        client = Client(server.base_url)
+        for method in methods:
+            await client.request(method, "/x", auth=auth)
+        await client.aclose()
+        assert {each.method: each.headers.get("content-length") for each in server.requests} == methods
+
+
 async def test_forms_are_written_as_httpx_writes_them() -> None:
     fields: dict[str, Any] = {"a": "é ~*+/&=", "b": ["x", 1, None], "c": (True, False), "d": 2.5, "e": "", "f": []}
     async with FaultyServer(lambda _: Reply()) as server:

@@ -117,6 +117,20 @@ async def test_a_trickle_does_not_move_the_deadline(head: bytes) -> None:
         assert trickled > 3
 
 
+async def test_an_endless_answer_is_left_at_the_limit() -> None:
+    async def talk(line: Line) -> None:
+        await line.asked()
+        await line.say(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            await line.say(b"x" * 65_536)
+
+    async with served(talk) as url:
+        client = Client(url, deadline=5)
+        with pytest.raises(Unknown, match="answer_too_big"):
+            await client.request("POST", "/x")
+        await client.aclose()
+
+
 async def test_the_status_of_an_error_counts_though_its_body_hangs() -> None:
     answer = await told(b"HTTP/1.1 429 No\r\nretry-after: 9\r\ncontent-length: 9\r\n\r\nab", close=False, deadline=0.2)
     assert (answer.status, answer.retry_after, answer.body) == (429, 9, b"ab")
