@@ -1,7 +1,6 @@
-"""A worker process to be killed: it carries to a sink that its parent keeps, one line per hand-over.
+"""A worker process to be killed, and the plugin that it carries by: to a sink that its parent keeps, one line per hand-over.
 
-Called with the configuration's folder, the sink's port and a lease's seconds; works until it is killed or nothing is
-left to do.
+Called with the configuration's folder and a lease's seconds; works until it is killed or nothing is left to do.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
-from omnibus import Attempt, Content, Keep, Provider, Receipt, Unknown, hookimpl
+from omnibus import Attempt, Content, Keep, Provider, ProviderSettings, Receipt, Unknown, hookimpl
 from omnibus.build import open_bus
 from omnibus.cli.watching import follow
 from omnibus.testing import FakeChannel
@@ -23,11 +22,14 @@ class Mail(FakeChannel):
 
 class Sink(Provider):
     channel, scheme, idempotency, key_window = Mail, "sink", "key", 0
-    port: ClassVar[int] = 0
+
+    class Settings(ProviderSettings):
+        host: str
+        port: int
 
     async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            reader, writer = await asyncio.open_connection(self.settings.host, self.settings.port)
             writer.write(f"{attempt.id} {address}\n".encode())
             answer = await reader.readline()
             writer.close()
@@ -39,20 +41,16 @@ class Sink(Provider):
         return Receipt(answer.decode().strip())
 
 
-class Plugin:
-    __name__ = "sink-plugin"
-
-    @hookimpl
-    def omnibus_register(self, register: Any) -> None:
-        register(Mail, Sink)
+@hookimpl
+def omnibus_register(register: Any) -> None:
+    register(Mail, Sink)
 
 
 def bus(folder: Path) -> Any:
-    return open_bus(folder / "omnibus.toml", plugins=[Plugin()], environ={})
+    return open_bus(folder / "omnibus.toml", environ={})
 
 
-async def main(folder: Path, port: int, term: float) -> None:
-    Sink.port = port
+async def main(folder: Path, term: float) -> None:
     opening = bus(folder)
     opening.parts.road.lease_term = term
     async with opening as opened:
@@ -69,4 +67,4 @@ async def main(folder: Path, port: int, term: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
+    asyncio.run(main(Path(sys.argv[1]), float(sys.argv[2])))
