@@ -1,10 +1,11 @@
+from binascii import a2b_base64
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from omnibus import InputError, Refused, Unreachable
@@ -97,6 +98,15 @@ def test_no_line_with_an_encoded_word_is_over_76_characters(letter) -> None:
     made = write(replace(CONTENT, subject=letter * 200), replace(ENVELOPE, sender=(letter * 60, "hello@acme.example")))
     lines = [each for each in made.partition(b"\r\n\r\n")[0].split(b"\r\n") if b"=?" in each]
     assert max(map(len, lines)) <= 76, "RFC 2047 §2"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=80))
+@example("ä" * 60)
+@example("👢" * 30)
+def test_an_encoded_word_holds_whole_characters(text) -> None:
+    words = head.encoded_words(text)
+    assert all(len(each) <= 75 for each in words)
+    assert "".join(a2b_base64(each[10:-2]).decode() for each in words) == text, "RFC 2047 §5"
 
 
 def test_words_that_look_encoded_arrive_as_they_stand() -> None:

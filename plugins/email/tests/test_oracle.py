@@ -183,6 +183,7 @@ def drafted(body, values, **more):
 
 
 @given(VALUES)
+@example({"name": "<b>Ada</b>", "thing": 'a & "b"s', "price": "&euro;1", "note": "<!--"})
 @example({"name": HOSTILE, "thing": "€ 1 = 2 ", "price": "\ue0000\ue001", "note": ">"})
 @example({"name": "x" * 300, "thing": "é" * 200, "price": "=" * 100, "note": "."})
 @settings(deadline=None, max_examples=200)

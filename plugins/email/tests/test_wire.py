@@ -118,8 +118,8 @@ async def test_nothing_leaves_that_one_reply_refused(no) -> None:
     made, far = connected()
     task = await asked(made, b"x", 3, b"mail\r\n.\r\n")
     made.data_received(no)
-    assert len(await task) == 3
     assert (bytes(far.left), made.past_dot) == (b"x", False)
+    assert len(await task) == 3
 
 
 @pytest.mark.parametrize("drained", [False, True])
