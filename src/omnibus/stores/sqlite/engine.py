@@ -22,6 +22,7 @@ from omnibus.errors import ConfigError, StoreFull
 T = TypeVar("T")
 Job = Callable[[apsw.Connection], Any]
 MOST = 200  # calls that share one commit
+PATIENCE = 0.003  # seconds that a patient call waits for company
 NEAR = 8  # rows of a read that costs less than the way to another thread and back
 
 
@@ -61,7 +62,7 @@ class Engine:
         self.path = path
         self._jobs: deque[tuple[Job, asyncio.AbstractEventLoop, asyncio.Future[Any]]] = deque()
         self._wake = threading.Condition()
-        self._closing = False
+        self._pressing = self._closing = False
         self._thread: threading.Thread | None = None
         self._reader: ThreadPoolExecutor | None = None
         self._reading: apsw.Connection | None = None
@@ -96,8 +97,12 @@ class Engine:
             os.close(self._lock)
             self._lock = None
 
-    async def write(self, job: Callable[[apsw.Connection], T], *, urgent: bool = False) -> T:
-        """Run *job* in the next commit and return once that commit is on disk; *urgent* ones go first.
+    async def write(self, job: Callable[[apsw.Connection], T], *, urgent: bool = False, patient: bool = False) -> T:
+        """Run *job* in the next commit and return once that commit is on disk.
+
+        Args:
+            urgent: goes before the others.
+            patient: nobody outside waits for it; for a moment it lets another job bring the commit that both share.
 
         Raises:
             StoreFull: the commit was refused by the disk or by a lock; nothing is stored.
@@ -108,8 +113,21 @@ class Engine:
             if self._closing or self._thread is None:
                 raise StoreFull("the store is closed")
             (self._jobs.appendleft if urgent else self._jobs.append)((job, loop, done))
-            self._wake.notify()
+            if not patient:
+                self._press()
+        if patient:
+            loop.call_later(PATIENCE, self.nudge)
         return await done
+
+    def nudge(self) -> None:
+        """Let what waits be written now."""
+        with self._wake:
+            if self._jobs:
+                self._press()
+
+    def _press(self) -> None:
+        self._pressing = True
+        self._wake.notify()
 
     async def read(self, job: Callable[[apsw.Connection], T], *, near: bool = False) -> T:
         """Run *job* on a reading connection; it sees every finished commit and waits for none.
@@ -161,11 +179,12 @@ class Engine:
         db = self._writing
         while True:
             with self._wake:
-                while not self._jobs and not self._closing:
+                while not self._pressing and not self._closing:
                     self._wake.wait()
                 if not self._jobs:
                     break
                 group = [self._jobs.popleft() for _ in range(min(len(self._jobs), MOST))]
+                self._pressing = bool(self._jobs)
             answers = self._commit(db, [job for job, _, _ in group])
             for (_, loop, done), answer in zip(group, answers, strict=True):
                 if not loop.is_closed():

@@ -40,6 +40,7 @@ class Sqlite(Keeping, Hearing, Store, Roll):
     def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
         self.path, self.now = path, now
         self.engine = Engine(path)
+        self._claimed = False
 
     async def open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,16 +101,18 @@ class Sqlite(Keeping, Hearing, Store, Roll):
         await self.engine.write(lambda db: accepting.accept_many(db, mailing), urgent=urgent)
 
     async def claim(self, now: datetime, *, limit: int, lease: str, term: float) -> list[Delivery]:
-        if not await self.engine.read(lambda db: batch.due(db, now), near=True):
+        if not self._claimed and not await self.engine.read(lambda db: batch.due(db, now), near=True):
             return []  # a look costs a hundredth of a turn in the writer
-        return await self.engine.write(lambda db: batch.claim(db, now, limit, lease, term))
+        taken = await self.engine.write(lambda db: batch.claim(db, now, limit, lease, term))
+        self._claimed = bool(taken)  # where there was something, there is more: no need to look first
+        return taken
 
     async def attempt(self, tries: Sequence[Try]) -> list[Grant]:
         return await self.engine.write(lambda db: batch.attempt(db, tries, self.stirring))
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         now = self.now()
-        return await self.engine.write(lambda db: batch.settle(db, settlements, now, self.stirring))
+        return await self.engine.write(lambda db: batch.settle(db, settlements, now, self.stirring), patient=True)
 
     async def renew(self, lease: str, term: float) -> int:
         return await self.engine.write(lambda db: outbox.renew(db, lease, term))
