@@ -24,11 +24,13 @@ from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery
 from omnibus.model.ids import Ids
 from omnibus.model.message import Message
+from omnibus.model.rate import Rate, read_rate
 from omnibus.offers.promises import Promises
 from omnibus.outbound import outbox
 from omnibus.outbound.compose import Composer
 from omnibus.outbound.dispatch import Dispatcher
 from omnibus.outbound.pruning import Pruner
+from omnibus.outbound.rates import Rates
 from omnibus.outbound.resolve import Line
 from omnibus.outbound.road import Promised, Road, fact
 from omnibus.plugins import Plugins, Registry
@@ -51,6 +53,8 @@ from omnibus.writing.messages import Messages, read_messages
 
 Now = Callable[[], datetime]
 
+#: keys of a channel's table that no plugin reads
+OWN = ("provider", "rate")
 #: channels that come with another one's distribution
 SHIPPED_WITH = {"receipt": "pos", "display": "pos", "push": "web"}
 
@@ -104,6 +108,7 @@ def build(
         keep=lambda scope: Notes(store, scope, sealer), promise=_promising(promises),
         limits=_limits(policies), window=_window(policies), redirect=settings.safety.redirect_to, ids=ids,
     )  # fmt: skip
+    road.rates = Rates(store, make_rates(settings, strict=strict))
     types = frozenset(each for facet in registry.facets.values() for each in facet.hears if not each.endswith("*"))
     inbox = Inbox(timeline, ids, recogniser.identity, types)
 
@@ -229,6 +234,41 @@ def make_lines(settings: Settings, plugins: Plugins, now: Now, *, strict: bool =
     return lines
 
 
+def make_rates(settings: Settings, *, strict: bool = True) -> dict[str, Rate]:
+    """Read what each provider allows, named as its pauses are: ``rate`` of a channel's table, a text or one by scheme.
+
+    Raises:
+        ConfigError: it is no rate, or names a provider that the channel does not use; not when *strict* is off.
+    """
+    rates: dict[str, Rate] = {}
+    for name, raw in settings.channels.items():
+        if "rate" in raw:
+            try:
+                rates.update(_rates(name, settings))
+            except ConfigError:
+                if strict:
+                    raise
+    return rates
+
+
+def _rates(name: str, settings: Settings) -> dict[str, Rate]:
+    table, where = settings.channel(name), f"{settings.path.name} [channels.{name}] rate"
+    told, schemes = table["rate"], [_scheme(each) for each in _providers(table)]
+    for scheme in told if isinstance(told, Mapping) else ():
+        if scheme not in schemes:
+            fix = suggest(scheme, schemes)
+            raise ConfigError(f"`{scheme}` is no provider of this channel", where=where, fix=fix)
+    by_scheme = told if isinstance(told, Mapping) else dict.fromkeys(schemes, told)
+    return {f"{name}/{scheme}": _rate(text, where) for scheme, text in by_scheme.items()}
+
+
+def _rate(told: Any, where: str) -> Rate:
+    try:
+        return read_rate(told)
+    except ValueError as error:
+        raise ConfigError(f"it {error}", where=where) from None
+
+
 def _line(name: str, settings: Settings, plugins: Plugins, now: Now) -> dict[tuple[str, str], Line]:
     registry, where = plugins.registry, f"{settings.path.name} [channels.{name}]"
     kinds = [kind for (channel, _), kind in registry.channels.items() if channel == name]
@@ -249,13 +289,13 @@ def _line(name: str, settings: Settings, plugins: Plugins, now: Now) -> dict[tup
         schemes = sorted(scheme for channel, scheme in registry.providers if channel == name)
         fix = f'write provider = "{schemes[0]}"' if schemes else ""
         raise ConfigError("`provider` must be a text or a list of texts", where=where, fix=fix)
-    rest = {key: value for key, value in table.items() if key != "provider"}
+    rest = {key: value for key, value in table.items() if key not in OWN}
     classes = [_provider_class(name, dsn, registry, where) for dsn in told]
     shapes: list[type[BaseModel]] = [*(kind.Settings for kind in kinds), *(kind.Settings for kind in classes)]
     known = {each for shape in shapes for each in _fields(shape)}
     for key in rest:
         if key not in known:
-            raise ConfigError(f"unknown key `{key}`", where=where, fix=suggest(key, known))
+            raise ConfigError(f"unknown key `{key}`", where=where, fix=suggest(key, {*known, *OWN}))
     hook = f"{settings.omnibus.public_url}/hooks/{name}" if settings.omnibus.public_url else ""
     providers = tuple(
         _provider(kind, dsn, rest, name, now, hook, known) for kind, dsn in zip(classes, told, strict=True)

@@ -25,6 +25,7 @@ from omnibus.outbound.lost_answer import look
 from omnibus.outbound.prepare import Desk, Ready, waiting
 from omnibus.outbound.road import Road, settle_soon
 from omnibus.outbound.take_off import take_off
+from omnibus.outbound.turn import in_turn
 from omnibus.store import Grant, Loaded, OpenAttempt
 
 BATCH = 100  # deliveries in one claim
@@ -151,6 +152,7 @@ class Dispatcher:
                 settle_soon(road, each, State.FAILED, "no such customer")
             elif (prepared := desk.prepare(each, mine)) is not None:
                 ready.append(prepared)
+        ready = await in_turn(desk, ready)
         return await self._attempt(ready, loaded) if ready else []
 
     async def _attempt(self, ready: Sequence[Ready], loaded: Mapping[str, Loaded]) -> list[Delivery]:

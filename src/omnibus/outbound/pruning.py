@@ -15,7 +15,7 @@ from omnibus.upkeep import Pruned
 
 PAGE = 100  # deliveries in one commit: a transactional message waits for no more than that
 EVERY = 3_600.0  # seconds of machine time from one pass to the next
-SHARE = 9  # times as long as a page took, nothing is pruned
+SHARE = 4  # times as long as a page took, nothing is pruned
 CURSOR = ("prune", "repeats")  # the note that says how far send keys were forgotten
 
 

@@ -17,6 +17,7 @@ from omnibus.model.message import Message
 from omnibus.model.offer import Terms
 from omnibus.model.route import Route
 from omnibus.outbound.compose import Composer
+from omnibus.outbound.rates import Rates
 from omnibus.outbound.resolve import Line, Lines
 from omnibus.outbound.settle import Asked, Basis, Settling
 from omnibus.policy import Policy
@@ -47,6 +48,7 @@ class Road:
         redirect: identity kind → address that everything goes to instead (staging).
         deadline: seconds for one hand-over; at most half the lease.
         rest: waits seconds of machine time, when the store has no room.
+        rates: what providers allow in a second, where they are limited.
     """
 
     store: Store
@@ -64,6 +66,7 @@ class Road:
     deadline: float = 20.0
     lease_term: float = 60.0
     rest: Callable[[float], Awaitable[None]] = asyncio.sleep
+    rates: Rates | None = None
     ids: Ids = field(default_factory=Ids)
     settling: Settling = field(init=False, repr=False)
 

@@ -1,0 +1,32 @@
+"""IN TURN: who may go now by what the providers allow in a second, and when the others come back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from omnibus.model.message import Purpose
+from omnibus.outbound.prepare import Desk, Ready, waiting
+from omnibus.outbound.road import settle_soon
+
+URGENT = Purpose.TRANSACTIONAL.value
+
+
+async def in_turn(desk: Desk, ready: list[Ready]) -> list[Ready]:
+    """Keep those who get a token of their provider's rate; nothing was tried of the others, they wait for their turn.
+
+    A provider that rests since tokens were taken for it voids them.
+    """
+    rates = desk.road.rates
+    if not rates or not ready:
+        return ready
+    rates.void(desk.pauses)
+    asked = [(f"{each.wish.channel}/{each.wish.provider}", each.parcel.delivery.purpose == URGENT) for each in ready]
+    may = []
+    for each, wait in zip(ready, await rates.ask(asked), strict=True):
+        if not wait:
+            may.append(each)
+            continue
+        delivery, due = each.parcel.delivery, desk.now + timedelta(seconds=wait)
+        due = due if delivery.expires is None else min(due, delivery.expires)
+        settle_soon(desk.road, delivery, waiting(delivery), "waits for its turn", due=due)
+    return may
