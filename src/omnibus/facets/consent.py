@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import ClassVar, Self
 
 from omnibus.facet import Facet
@@ -99,11 +100,14 @@ class Consent(Facet):
         decided: list[Entry] = []
         for entries in self.entries.values():
             mine = [entry for scope, entry in entries.items() if _matches(scope, asked)]
-            if mine:
+            if len(mine) > 1:
                 decided.append(max(mine, key=lambda entry: (entry.at, not entry.granted)))
+            else:
+                decided += mine
         no = [entry for entry in decided if not entry.granted]
         return no[0] if no else decided[0] if decided else None
 
 
+@lru_cache(maxsize=4096)
 def _matches(scope: str, asked: tuple[str, ...]) -> bool:
     return all(part in (ANY, want) for part, want in zip(scope.split("/"), asked, strict=False))

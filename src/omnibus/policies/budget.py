@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import ClassVar
 
 from omnibus.model.brand import Brand
@@ -36,8 +37,7 @@ class Budget(Policy):
         """Give the limits that bind this route, for the attempt's transaction."""
         if delivery.purpose != Purpose.MARKETING or route.capabilities.ambient or route.audience == "public":
             return ()
-        since = now - self.window + timedelta(microseconds=1)
-        return (Limit("", since, self.points),)
+        return _limits(now, self.window, self.points)
 
     def judge(self, delivery: Delivery, route: Route, context: Context, brand: Brand, now: datetime) -> Verdict:
         """Hold until enough is free again, or drop when that is past the deadline."""
@@ -53,6 +53,8 @@ class Budget(Policy):
         return Hold(until, reason)
 
     def _frees(self, limit: Limit, route: Route, spent: Sequence[tuple[datetime, str, int]]) -> datetime | None:
+        if not spent and route.points <= limit.points:
+            return None
         mine = sorted(
             (at, points) for at, channel, points in spent if at >= limit.since and limit.channel in ("", channel)
         )
@@ -65,3 +67,9 @@ class Budget(Policy):
             if over <= 0:
                 return free
         return None if over <= 0 else datetime.max.replace(tzinfo=limit.since.tzinfo)
+
+
+@lru_cache(maxsize=64)
+def _limits(now: datetime, window: timedelta, points: int) -> tuple[Limit, ...]:
+    """Say it once for all who are judged at one moment."""
+    return (Limit("", now - window + timedelta(microseconds=1), points),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from typing import ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -33,9 +34,15 @@ class QuietHours(Policy):
         """Hold until their morning; a receipt or a code that they asked for goes at once."""
         if delivery.purpose == Purpose.TRANSACTIONAL:
             return Send("transactional")
-        zone = zone_of(context[Profile].zone or brand.zone)
-        until = morning(now, zone, self.begins, self.ends)
-        return SEND if until is None else Hold(until, f"quiet hours in {zone.key}")
+        return _said(now, context[Profile].zone or brand.zone, self.begins, self.ends)
+
+
+@lru_cache(maxsize=1024)
+def _said(now: datetime, zone: str, begins: time, ends: time) -> Verdict:
+    """Answer once for all who live in a zone: a batch is judged at one moment."""
+    found = zone_of(zone)
+    until = morning(now, found, begins, ends)
+    return SEND if until is None else Hold(until, f"quiet hours in {found.key}")
 
 
 def zone_of(name: str) -> ZoneInfo:
