@@ -7,8 +7,7 @@ Sources: RFC 5321 §4.2, RFC 3463, RFC 5248 and its registry
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 from omnibus import Refused, TryLater, Unreachable
 
@@ -113,12 +112,22 @@ _GREYLISTED = re.compile(r"gr[ea]y-?list", re.IGNORECASE)
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 
 
-@dataclass(frozen=True, slots=True)
 class Reply:
-    """Hold one answer of a server; its text may quote an address, so it stays out of ``repr``."""
+    """Hold one answer of a server; its text may quote an address, so it stays out of ``repr``.
 
-    code: int
-    text: str = field(default="", repr=False)
+    Args:
+        lines: as they came, codes included; most are never read.
+    """
+
+    __slots__ = ("_lines", "code")
+
+    def __init__(self, code: int, lines: Sequence[bytes]) -> None:
+        self.code, self._lines = code, lines
+
+    @property
+    def text(self) -> str:
+        """Give the words, a line each."""
+        return "\n".join([each[4:].decode("utf-8", "replace").rstrip("\r") for each in self._lines])
 
     @property
     def enhanced(self) -> str:

@@ -13,13 +13,14 @@ from omnibus_email.answers import Reply
 
 MAX_LINE = 4096  # octets of a reply line that we are ready to read; RFC 5321 §4.5.3.1.5 says 512
 MAX_LINES = 128
+AFTER_CODE = frozenset({b"", b" ", b"-", b"\r"})
 
 
 class Lost(Exception):
     """Tell that the connection is gone, or speaks no SMTP any more."""
 
 
-class Exchange(asyncio.Protocol):
+class Exchange(asyncio.BufferedProtocol):
     """Be one connection; not for two tasks at once.
 
     Args:
@@ -30,9 +31,12 @@ class Exchange(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport = asyncio.Transport()  # none yet
         self._gone = self._loop.create_future()
-        self._buffer, self._lines = b"", list[str]()
+        self._room = memoryview(
+            bytearray(MAX_LINE)
+        )  # filled again and again: a new one each time costs more than the reply
+        self._buffer, self._lines = b"", list[bytes]()
         self._answer: asyncio.Future[list[Reply]] | None = None
-        self._replies, self._wanted, self._body = list[Reply](), 0, b""
+        self._replies, self._wanted, self._worst, self._body = list[Reply](), 0, 0, b""
         self._stuck = self._leaving = self._sealed = False
         self._due = 0.0
         self._watch: asyncio.TimerHandle | None = None
@@ -69,7 +73,7 @@ class Exchange(asyncio.Protocol):
         return (await self._heard())[0]
 
     def _begin(self, wanted: int, body: bytes) -> None:
-        self._replies, self._wanted, self._body = [], wanted, body
+        self._replies, self._wanted, self._worst, self._body = [], wanted, 0, body
         self._leaving = self.past_dot = False
         self._answer = self._loop.create_future()
 
@@ -123,8 +127,13 @@ class Exchange(asyncio.Protocol):
         self._stuck = False
         self.past_dot = self.past_dot or self._leaving
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Lend the room for what arrives."""
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Read replies, if any are waited for."""
+        data = bytes(self._room[:nbytes])
         self._buffer = self._buffer + data if self._buffer else data
         if self._answer is not None:
             self._read()
@@ -143,36 +152,28 @@ class Exchange(asyncio.Protocol):
             self._answer.set_exception(error)
 
     def _read(self) -> None:
+        """Read whole lines; the last line of a reply makes the reply."""
         *lines, self._buffer = self._buffer.split(b"\n")
         for number, raw in enumerate(lines):
-            reply = self._reply(raw)
-            if reply is not None and self._told(reply):
+            code, more = raw[:3], raw[3:4]
+            if len(code) < 3 or not code.isdigit() or more not in AFTER_CODE or len(raw) > MAX_LINE:
+                self._fail(Lost("no SMTP"))
+                return
+            self._lines.append(raw)
+            if more != b"-" and self._told(int(code)):
                 self._buffer = b"\n".join([*lines[number + 1 :], self._buffer])
                 return
         if len(self._buffer) > MAX_LINE or len(self._lines) > MAX_LINES:
             self._fail(Lost("endless reply"))
 
-    def _reply(self, raw: bytes) -> Reply | None:
-        """Read a line: the last one of a reply makes the reply."""
-        code, more = raw[:3], raw[3:4]
-        if not code.isdigit() or len(code) < 3 or more not in {b"", b" ", b"-", b"\r"} or len(raw) > MAX_LINE:
-            self._fail(Lost("no SMTP"))
-            return None
-        text = raw[4:].decode("utf-8", "replace").rstrip("\r")
-        if more == b"-":
-            self._lines.append(text)
-            return None
-        if self._lines:
-            text = "\n".join([*self._lines, text])
-            self._lines = []
-        return Reply(int(code), text)
-
-    def _told(self, reply: Reply) -> bool:
+    def _told(self, code: int) -> bool:
         """Take a reply; tell whether it was the last that is waited for."""
-        self._replies.append(reply)
+        self._replies.append(Reply(code, self._lines))
+        self._lines = []
+        self._worst = max(self._worst, code)
         if len(self._replies) < self._wanted:
             return False
-        if self._body and reply.code == 354 and all(each.code < 400 for each in self._replies):
+        if code == 354 and self._body and self._worst < 400:
             self._leave()
             return False
         if self._answer is not None and not self._answer.done():
