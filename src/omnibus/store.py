@@ -22,6 +22,7 @@ from omnibus.model.mailing import Mailing
 from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
 from omnibus.model.swift import swift
+from omnibus.model.trace import Clue, History, Trace
 from omnibus.upkeep import Upkeep
 
 
@@ -54,16 +55,6 @@ class Loaded:
     bodies: dict[str, bytes] = field(repr=False)
     live: tuple[Delivery, ...] = ()
     spent: tuple[Spent, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Hold a customer's whole timeline, in order, beside the context that is stored of it."""
-
-    customer: str
-    version: int
-    bodies: dict[str, bytes] = field(repr=False)
-    events: list[Event] = field(repr=False)
 
 
 @swift
@@ -237,32 +228,18 @@ class OpenAttempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Clue:
-    """Say what a report has to find its hand-over by: our id of it, the provider's, or both."""
+class Survey:
+    """Hold what must be known of facts before they are folded.
 
-    channel: str
-    provider: str
-    attempt: str = ""
-    provider_id: str = ""
+    Args:
+        traces: what each clue led to.
+        known: (source, id) of those that are stored.
+        loaded: the customers whom facts and traces are about, by the id asked for.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """Hold the hand-over that a clue led to, and what of its delivery a report's event tells."""
-
-    attempt: str
-    channel: str
-    provider: str
-    identity: str
-    delivery: str
-    customer: str
-    message: str
-    purpose: str
-    topic: str
-    audience: str
-    via: tuple[str, ...]
-    tried: tuple[str, ...]
-    expires: datetime | None
+    traces: Sequence[Trace | None]
+    known: Collection[tuple[str, str]]
+    loaded: dict[str, Loaded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,6 +420,14 @@ class Store(Upkeep, ABC):
     async def trace(self, clues: Sequence[Clue]) -> list[Trace | None]:
         """Find what reports are about; our id binds only to a hand-over by that very channel and provider."""
         return [await self._traced(each) for each in clues]
+
+    async def survey(
+        self, clues: Sequence[Clue], keys: Sequence[tuple[str, str]], customers: Sequence[str]
+    ) -> Survey:
+        """Ask `trace`, `known` and `load` together, the customers of what is traced included."""
+        traces, known = await self.trace(clues), await self.known(keys)
+        wanted = dict.fromkeys([*customers, *(each.customer for each in traces if each is not None)])
+        return Survey(traces, known, await self.load(list(wanted)))
 
     async def _traced(self, clue: Clue) -> Trace | None:
         found = await self.attempt_of(id_=clue.attempt) if clue.attempt else None

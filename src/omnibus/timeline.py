@@ -17,7 +17,8 @@ from omnibus.model.context import Context, Facets
 from omnibus.model.customer import Customer, Identity
 from omnibus.model.delivery import SHOWN, WAITING, Delivery, State
 from omnibus.model.event import Event
-from omnibus.store import Change, History, Loaded, Move, Store
+from omnibus.model.trace import History
+from omnibus.store import Change, Loaded, Move, Store, Survey
 from omnibus.together import Group, Share, Together, Told
 
 _VERSIONS = ("timeline", "facets")  # the note that holds facet name → version
@@ -89,7 +90,8 @@ class Timeline:
         identities: tuple[Identity, ...] = (), *, quiet: bool = False,
     ) -> Change:  # fmt: skip
         now = self.now()
-        wake, withdraw = broken(loaded.live, after, now) if loaded.live else ((), ())
+        live = [each for each in loaded.live if any(facet_of(claim, after) in after.touched for claim in each.premises)]
+        wake, withdraw = broken(live, after, now) if live else ((), ())  # what was not touched did not break
         return Change(
             loaded.customer.id, after.version - 1, tuple(fresh), after.bodies(), after.through, wake, withdraw, moves,
             identities, quiet, now,
@@ -117,15 +119,18 @@ class Timeline:
             raise answer
         return answer
 
-    async def put_all(self, told: Sequence[Told]) -> list[int | Exception]:
+    async def put_all(self, told: Sequence[Told], seen: Survey | None = None) -> list[int | Exception]:
         """Store and fold what several told, in one commit where nothing is wrong; for each how many were new, or the fault.
 
         A fault is the fault of who told it: an unknown customer, data that a facet cannot read. The others' is stored.
+
+        Args:
+            seen: what is known of the facts already, so that it need not be asked again.
         """
         together, tries = Together(told, self.now()), 0
         while playing := together.playing():
             try:
-                stale = await self._round(together, playing)
+                stale = await self._round(together, playing, seen)
             except StoreFull as error:
                 together.fail(error)
             except Exception as error:  # noqa: BLE001 - told to who told what cannot be stored
@@ -134,15 +139,19 @@ class Timeline:
                 tries = tries + 1 if stale else 0
                 if tries == TRIES:
                     together.fail(Conflict("the context kept moving; try again"))
+            seen = None
         return [each.answer for each in together.shares]
 
-    async def _round(self, together: Together, playing: Sequence[Share]) -> bool:
+    async def _round(self, together: Together, playing: Sequence[Share], seen: Survey | None) -> bool:
         """Read, fold and commit once; True when somebody else moved one of the contexts meanwhile."""
         told = [event for share in playing for event in share.left]
-        known = await self.store.known([(each.source, each.id) for each in told])
-        loaded = await self.store.load(list(dict.fromkeys([each.subject for each in told])))
+        subjects = list(dict.fromkeys([each.subject for each in told]))
+        if seen is None:
+            seen = await self.store.survey((), [(each.source, each.id) for each in told], subjects)
+        elif lacking := [each for each in subjects if each not in seen.loaded]:
+            seen.loaded.update(await self.store.load(lacking))
         changes: list[tuple[Group, Change]] = []
-        for group in together.sort(playing, known, loaded):
+        for group in together.sort(playing, seen.known, seen.loaded):
             try:
                 changes.append((group, await self._folded(group)))
             except StoreFull:
@@ -237,9 +246,13 @@ def holds(premise: str, context: Context, values: dict[str, Any], now: datetime)
     Raises:
         KeyError: no such facet or claim (found when the message is loaded).
     """
-    facet, _, claim = premise.partition(".")
-    name = facet if facet in context.names else f"{facet}s"
-    return bool(context.named(name).holds(claim, values, now))
+    return bool(context.named(facet_of(premise, context)).holds(premise.partition(".")[2], values, now))
+
+
+def facet_of(premise: str, context: Context) -> str:
+    """Name the facet that judges a premise."""
+    facet = premise.partition(".")[0]
+    return facet if facet in context.names else f"{facet}s"
 
 
 def knows(facets: Mapping[str, type[Facet]], premise: str) -> bool:

@@ -15,7 +15,7 @@ from omnibus import Event
 from omnibus.facets import BUILT_IN
 from omnibus.model.context import Context
 from omnibus.model.customer import Customer
-from omnibus.store import Change
+from omnibus.store import Change, Loaded, Survey
 from omnibus.testing.clock import START
 from omnibus.timeline import Timeline
 
@@ -73,9 +73,10 @@ class Memory:
     async def known(self, keys: Any) -> Any:
         return {key for key in keys if key in {(each.source, each.id) for each in self.stored}}
 
-    async def load(self, ids: Any, *, since: Any = None) -> Any:
-        from omnibus.store import Loaded
+    async def survey(self, clues: Any, keys: Any, customers: Any) -> Survey:
+        return Survey((), await self.known(keys), await self.load(customers))
 
+    async def load(self, ids: Any, *, since: Any = None) -> Any:
         version, through, bodies = self.row
         mine = Loaded(Customer("ada"), ("ada", "bob"), version, through, bodies)
         return dict.fromkeys(ids, mine)

@@ -14,7 +14,8 @@ from omnibus.model.customer import PUBLIC, Identity
 from omnibus.model.delivery import State
 from omnibus.model.event import EVENT_TYPES, Event
 from omnibus.model.ids import Ids
-from omnibus.store import Clue, Move, Trace
+from omnibus.model.trace import Clue, Trace
+from omnibus.store import Move, Survey
 from omnibus.timeline import Timeline
 from omnibus.together import Told
 
@@ -125,8 +126,8 @@ class Inbox:
             return [answer for each in asked for answer in await self._carry([each])]
 
     async def _carry_all(self, asked: Sequence[Asked]) -> list[int | Exception]:
-        clues = [_clue(each.source, report) for each in asked for report in each.told if not isinstance(report, Event)]
-        traces = iter(await self.store.trace(clues) if clues else ())
+        seen = await self._survey(asked)
+        traces = iter(seen.traces)
         gathered = [Gathered(each) for each in asked]
         for each in gathered:
             try:
@@ -135,10 +136,23 @@ class Inbox:
                 each.fault = error
         await self._introduce(gathered)
         sound = [each for each in gathered if each.fault is None]
-        answers = iter(
-            await self.timeline.put_all([Told(each.events, each.moves, quiet=each.asked.quiet) for each in sound])
-        )
+        told = [Told(each.events, each.moves, quiet=each.asked.quiet) for each in sound]
+        answers = iter(await self.timeline.put_all(told, seen))
         return [_answer(each, next(answers)) if each.fault is None else each.fault for each in gathered]
+
+    async def _survey(self, asked: Sequence[Asked]) -> Survey:
+        clues: list[Clue] = []
+        keys: list[tuple[str, str]] = []
+        subjects: dict[str, None] = {}
+        for one in asked:
+            for each in one.told:
+                if isinstance(each, Event):
+                    keys.append((each.source, each.id))
+                    subjects[each.subject] = None
+                else:
+                    keys.append((one.source, each.id))
+                    clues.append(_clue(one.source, each))
+        return await self.store.survey(clues, keys, list(subjects))
 
     async def _gather(self, gathered: Gathered, traces: Iterator[Trace | None]) -> None:
         source = gathered.asked.source

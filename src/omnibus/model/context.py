@@ -73,10 +73,11 @@ class Context:
 
     ``context[Cart]`` gives the typed facet. *version* rises by one with every stored change; it guards
     attempts. *through* is the (time, id, source) of the last event folded. *spent* lists (time, channel, points) of the hand-overs that
-    count against the contact budget; it comes from the attempts, not from the fold.
+    count against the contact budget; it comes from the attempts, not from the fold. *touched* names the facets that the last
+    ``after`` changed.
     """
 
-    __slots__ = ("_bodies", "_facets", "_made", "customer", "spent", "through", "version")
+    __slots__ = ("_bodies", "_facets", "_made", "customer", "spent", "through", "touched", "version")
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class Context:
         made: Mapping[str, Any] | None = None,
         spent: tuple[tuple[datetime, str, int], ...] = (),
     ) -> None:
-        self.spent = spent
+        self.spent, self.touched = spent, set[str]()
         self.customer, self.version, self.through = customer, version, through
         self._facets = facets if type(facets) is Facets else Facets(facets)
         self._bodies = dict(bodies or {})
@@ -126,7 +127,7 @@ class Context:
         now = Context(
             self.customer, self._facets, self._bodies, version=self.version, made=self._made, spent=self.spent
         )
-        made, bodies, listeners, last = now._made, now._bodies, self._facets.listeners, None
+        made, touched, listeners, last = now._made, now.touched, self._facets.listeners, None
         for event in events:
             last = event
             for name in listeners(event.type):
@@ -136,7 +137,9 @@ class Context:
                 after = before.after(event)
                 if after is not before:
                     made[name] = after
-                    bodies.pop(name, None)
+                    touched.add(name)
+        for name in touched:
+            now._bodies.pop(name, None)
         now.through = self.through if last is None else last.order
         now.version += last is not None
         return now

@@ -8,7 +8,8 @@ from datetime import datetime
 import apsw
 
 from omnibus.model.event import Event
-from omnibus.store import Change, Clue, History, Store, Trace
+from omnibus.model.trace import Clue, History, Trace
+from omnibus.store import Change, Store, Survey
 from omnibus.stores.sqlite import customers, loading, reports
 from omnibus.stores.sqlite.engine import NEAR, Engine, at_once
 from omnibus.stores.sqlite.histories import histories
@@ -34,6 +35,11 @@ class Hearing(Store):
     async def trace(self, clues: Sequence[Clue]) -> list[Trace | None]:
         """Find what reports are about."""
         return await self.engine.read(lambda db: reports.trace(db, clues), near=len(clues) <= NEAR)
+
+    async def survey(self, clues: Sequence[Clue], keys: Sequence[tuple[str, str]], customers: Sequence[str]) -> Survey:
+        """Ask all that must be known of facts before they are folded, on one way to the reader and back."""
+        few = len(keys) <= NEAR and len(customers) <= NEAR
+        return await self.engine.read(lambda db: reports.survey(db, clues, keys, customers), near=few)
 
     async def put(self, changes: Sequence[Change]) -> list[bool]:
         """Store events and contexts in one commit."""

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import apsw
 
 from omnibus.model.event import Event
-from omnibus.store import History, decode_bodies
+from omnibus.model.trace import History
+from omnibus.store import decode_bodies
 from omnibus.stores.rows import EVENT, in_order, read_events
 from omnibus.stores.sqlite.loading import aliases, chain, now_called
 

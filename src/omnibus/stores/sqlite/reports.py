@@ -13,10 +13,11 @@ from typing import NamedTuple
 import apsw
 
 from omnibus.model.delivery import SHOWN, State, may_move
-from omnibus.store import Change, Clue, Trace, encode_bodies
+from omnibus.model.trace import Clue, Trace
+from omnibus.store import Change, Survey, encode_bodies
 from omnibus.stores.rows import Row, event_row, load, moment
 from omnibus.stores.schema import to_micros
-from omnibus.stores.sqlite import customers
+from omnibus.stores.sqlite import customers, loading
 from omnibus.stores.sqlite.engine import Stale
 from omnibus.stores.sqlite.statements import CONTEXT, EVENT_IN
 
@@ -62,6 +63,15 @@ def trace(db: apsw.Connection, clues: Sequence[Clue]) -> list[Trace | None]:
         named = [told for told in theirs.get(each.provider_id, ()) if told.provider == each.provider]
         found.append(max(mine or named, key=lambda told: told.attempt, default=None))
     return found
+
+
+def survey(
+    db: apsw.Connection, clues: Sequence[Clue], keys: Sequence[tuple[str, str]], customers_: Sequence[str]
+) -> Survey:
+    """Ask what must be known of facts before they are folded."""
+    traces, known = trace(db, clues), loading.known_events(db, keys)
+    wanted = dict.fromkeys([*customers_, *[each.customer for each in traces if each is not None]])
+    return Survey(traces, known, loading.load(db, list(wanted), None))
 
 
 def _traced(db: apsw.Connection, sql: str, keys: list[str]) -> dict[str, list[Trace]]:

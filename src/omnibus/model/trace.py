@@ -1,0 +1,51 @@
+"""What a report has to be recognised by, what it was about, and the whole of what was ever told of one customer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from omnibus.model.event import Event
+from omnibus.model.swift import swift
+
+
+@swift
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """Say what a report has to find its hand-over by: our id of it, the provider's, or both."""
+
+    channel: str
+    provider: str
+    attempt: str = ""
+    provider_id: str = ""
+
+
+@swift
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Hold the hand-over that a clue led to, and what of its delivery a report's event tells."""
+
+    attempt: str
+    channel: str
+    provider: str
+    identity: str
+    delivery: str
+    customer: str
+    message: str
+    purpose: str
+    topic: str
+    audience: str
+    via: tuple[str, ...]
+    tried: tuple[str, ...]
+    expires: datetime | None
+
+
+@swift
+@dataclass(frozen=True, slots=True)
+class History:
+    """Hold a customer's whole timeline, in order, beside the context that is stored of it."""
+
+    customer: str
+    version: int
+    bodies: dict[str, bytes] = field(repr=False)
+    events: list[Event] = field(repr=False)
