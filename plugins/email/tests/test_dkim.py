@@ -1,4 +1,7 @@
+import asyncio
 import base64
+import re
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -12,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnibus import InputError
+from omnibus import InputError, TryLater
 from omnibus.testing import sample_attempt, sample_context, sample_draft
 from omnibus.testing.fakes import FakeKeep
 from omnibus_email import Email, Smtp
@@ -174,3 +177,42 @@ async def test_smtp_signs_what_it_sends(world, clock) -> None:
     await smtp.send(replace(content, subject="Grüße"), "ada@example.com", sample_attempt(), FakeKeep())
     await smtp.aclose()
     assert verified(world.sandbox("email").raw(world.of("email")[0]), "rsa")
+
+
+class Watched:
+    """Sign, and note which thread did."""
+
+    def __init__(self, signer) -> None:
+        self.signer, self.quick, self.threads = signer, signer.quick, set()
+
+    def sign(self, mail, at) -> bytes:
+        self.threads.add(threading.get_ident())
+        return self.signer.sign(mail, at)
+
+
+@pytest.mark.parametrize(("kind", "on_the_loop"), [("rsa", False), ("ed25519", True)])
+async def test_a_slow_key_does_not_hold_the_event_loop_up(world, clock, kind, on_the_loop) -> None:
+    table = (await world.start(SmtpSandbox))["email"]
+    fields = {"host": "127.0.0.1", "port": table["provider"].rpartition(":")[2], "user": "sandbox", **table}
+    fields.pop("provider")
+    told = {**fields, "dkim_key": keys(kind)[0], "dkim_selector": "s1"}
+    smtp = Smtp(SmtpSettings.model_validate(told), now=clock.now)
+    smtp._signer = watched = Watched(smtp._signer)
+    content = Email().compose(sample_draft("email"), None, sample_context())
+    await asyncio.gather(
+        *(smtp.send(content, "ada@example.com", sample_attempt(number), FakeKeep()) for number in range(1, 7))
+    )
+    assert (threading.get_ident() in watched.threads) is on_the_loop
+    mails = [world.sandbox("email").raw(each) for each in world.of("email")]
+    assert len(mails) == 6
+    assert all(verified(each, kind) for each in mails)
+    await smtp.aclose()
+    with pytest.raises(TryLater, match="closed"):
+        await smtp.send(content, "ada@example.com", sample_attempt(9), FakeKeep())
+
+
+@given(st.lists(st.sampled_from([b"a", b" ", b"  ", b"\t", b"\r\n", b" \t \r\n", b"="]), max_size=30).map(b"".join))
+def test_the_quick_relaxed_form_is_the_standards(body) -> None:
+    by_the_book = re.sub(rb"[ \t]*\r\n", b"\r\n", re.sub(rb"[ \t]+", b" ", body + b"\r\n"))
+    by_the_book = re.sub(rb"(\r\n)*\Z", b"", by_the_book)
+    assert relaxed_body(body) == (by_the_book + b"\r\n" if by_the_book else b"")

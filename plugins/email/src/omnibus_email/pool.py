@@ -23,7 +23,7 @@ class Pool:
     def __init__(self, room: int) -> None:
         self.idle: list[Wire] = []
         self._room = asyncio.Semaphore(room)
-        self._closed = False
+        self.closed = False
 
     async def hand_over(self, peer: Peer, mail: bytes, commands: Commands, patience: float) -> Reply:
         """Hand one mail over on a kept connection, or on a new one.
@@ -82,7 +82,7 @@ class Pool:
             await self._put_back(wire, whole=whole)
 
     def _kept(self) -> Wire | None:
-        if self._closed:
+        if self.closed:
             raise TryLater("closed")
         now = asyncio.get_running_loop().time()
         while self.idle:
@@ -95,7 +95,7 @@ class Pool:
     async def _put_back(self, wire: Wire, *, whole: bool) -> None:
         if not whole:
             wire.drop()
-        elif self._closed:
+        elif self.closed:
             await wire.quit()
         else:
             wire.idle_since = asyncio.get_running_loop().time()
@@ -103,6 +103,6 @@ class Pool:
 
     async def close(self) -> None:
         """Say good-bye on every kept connection; nothing is handed over afterwards."""
-        self._closed = True
+        self.closed = True
         while self.idle:
             await self.idle.pop().quit()

@@ -8,9 +8,12 @@ header ``X-Hook-Secret``.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import ssl
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -42,6 +45,7 @@ from omnibus_email.pool import Pool
 from omnibus_email.wire import Peer, StartTls, Wire
 
 CHECK = 15.0  # seconds for `omnibus doctor`
+SIGNERS = 4  # threads at most
 BEFORE_DOT = 0.6  # share of the deadline after which it is better to give up before the mail leaves than to wait on
 
 
@@ -144,7 +148,7 @@ class Smtp(Provider):
         to = head.address_of(address)
         name = mime.message_id(attempt.delivery, self._domain)
         mail = mime.write(content, mime.Envelope(self._sender, to, name, attempt.started, self._reply_to))
-        mail = self._signer.sign(mail, attempt.started) if self._signer else mail
+        mail = await self._signed(mail, attempt.started)
         reply = await self.hand_over(mail, to, attempt)
         return Receipt(name, {"message_id": name, "answer": str(reply.code)})
 
@@ -156,6 +160,19 @@ class Smtp(Provider):
         """
         commands = partial(self._commands, to, attempt, len(mail))
         return await self._pool.hand_over(self._peer, mail, commands, attempt.deadline * BEFORE_DOT)
+
+    async def _signed(self, mail: bytes, at: datetime) -> bytes:
+        """Sign, off the event loop where it takes long: the library lets other threads run meanwhile."""
+        signer = self._signer
+        if signer is None or signer.quick:
+            return mail if signer is None else signer.sign(mail, at)
+        if self._pool.closed:
+            raise TryLater("closed")
+        return await asyncio.get_running_loop().run_in_executor(self._signers, signer.sign, mail, at)
+
+    @cached_property
+    def _signers(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(min(SIGNERS, os.cpu_count() or 1), "omnibus-dkim")
 
     def _commands(self, to: str, attempt: Attempt, size: int, offers: Mapping[str, str]) -> tuple[str, str]:
         limit = offers.get("SIZE", "")
@@ -200,6 +217,8 @@ class Smtp(Provider):
     async def aclose(self) -> None:
         """Say good-bye on every kept connection."""
         await self._pool.close()
+        if "_signers" in vars(self):
+            self._signers.shutdown(wait=False, cancel_futures=True)
 
 
 class Smtps(Smtp):
