@@ -18,6 +18,7 @@ from omnibus.customers.register import Customers
 from omnibus.errors import Conflict, MessageError, NotFound, StoreFull
 from omnibus.inbound.advance import Journeys
 from omnibus.inbound.door import check_type
+from omnibus.inbound.crossing import Crossing
 from omnibus.inbound.inbox import Inbox
 from omnibus.inbound.receive import receive
 from omnibus.model.brand import Brand
@@ -34,6 +35,7 @@ from omnibus.model.request import Request, Response
 from omnibus.offers.promises import Promises
 from omnibus.outbound import outbox
 from omnibus.outbound.dispatch import Dispatcher
+from omnibus.outbound.accept import Acceptance
 from omnibus.outbound.judge import Judgement, judge
 from omnibus.outbound.pruning import Pruner
 from omnibus.outbound.resolve import Lines, resolve
@@ -94,7 +96,8 @@ class Bus:
         self.customers, self.campaigns = parts.customers, parts.campaigns
         self.now = parts.timeline.now
         self._opened = False
-        self._forms: dict[str, outbox.Form] = {}
+        self._forms = outbox.Forms(parts.messages.pick, self.lines, parts.brand.name)
+        self._acceptance = Acceptance(parts.store, Crossing)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -160,7 +163,11 @@ class Bus:
         """
         customer = to if isinstance(to, Customer) else await self.customers.get(to)
         wish = self._wish(message, customer.id, values, f"send:{key}" if key else "", at, origin)
-        return (await self._accept([wish], connection))[0]
+        if connection is not None:
+            return (await self._accept([wish], connection))[0]
+        done = await self._acceptance.one(wish)
+        self.parts.bell.ring()
+        return done
 
     async def send_many(
         self, message: str | Message, to: Iterable[Customer | str], *, key: str = "", **values: Any
@@ -186,7 +193,7 @@ class Bus:
     ) -> list[tuple[Delivery, ...]]:
         if not customers:
             return []
-        form, ids, now = self._form(message), self.parts.ids, self.now()
+        form, ids, now = self._forms.of(message), self.parts.ids, self.now()
         if key:
             return await self._accept(
                 [form.wish(each, ids, now=now, values=values, key=f"send:{key}:{each}") for each in customers]
@@ -247,30 +254,12 @@ class Bus:
     def _wish(
         self, message: str | Message, customer: str, values: dict[str, Any], key: str, at: datetime | None, origin: str
     ) -> Wish:
-        form, now = self._form(message), self.now()
+        form, now = self._forms.of(message), self.now()
         return form.wish(customer, self.parts.ids, now=now, values=values, key=key, origin=origin, at=at)
 
-    def _form(self, message: str | Message) -> outbox.Form:
-        """Give what all wishes of a message have in common; messages of files are worked out once."""
-        if isinstance(message, Message):
-            return outbox.Form(message, self.lines, self.parts.brand.name, inline=True)
-        form = self._forms.get(message)
-        if form is None:
-            form = outbox.Form(self.parts.messages.pick(message), self.lines, self.parts.brand.name)
-            self._forms[message] = form
-        return form
-
     async def _accept(self, wishes: list[Wish], connection: Any = None) -> list[tuple[Delivery, ...]]:
-        if not wishes:
-            return []
-        store = self.parts.store
-        answers = await (store.accept(wishes) if connection is None else store.accept_in(connection, wishes))
+        done = await self._acceptance.all(wishes, connection)
         self.parts.bell.ring()
-        done = []
-        for wish, answer in zip(wishes, answers, strict=True):
-            if answer is None:
-                raise Conflict(f"the key `{wish.key}` was used for something else")
-            done.append(answer)
         return done
 
     async def withdraw(self, delivery: str, *, reason: str = "withdrawn by the app") -> Delivery:

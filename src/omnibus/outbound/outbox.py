@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from omnibus.errors import MessageError
 from omnibus.model.customer import public
 from omnibus.model.delivery import Delivery, State
 from omnibus.model.ids import Ids
-from omnibus.model.mailing import Mailing, Stencil
+from omnibus.model.mailing import Mailing
 from omnibus.model.message import CallToAction, Media, Message, Purpose
 from omnibus.outbound.resolve import Lines
 from omnibus.store import Wish
 
 LIFE = timedelta(days=3)  # how long a message makes sense whose author did not say
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # stands where every delivery puts its own time
 
 Via = Sequence[str]
-_OWN = ("id", "customer", "subject", "due", "accepted", "expires", "values", "key", "origin")
 
 
 class Form:
@@ -39,33 +37,20 @@ class Form:
         MessageError: no channel is allowed.
     """
 
-    __slots__ = ("channel", "inline", "life", "message", "stencils")
+    __slots__ = ("brand", "channel", "inline", "life", "message", "vias", "written")
 
     def __init__(self, message: Message, lines: Lines, brand: str, *, inline: bool = False, channel: str = "") -> None:
-        self.message, self.inline, self.channel = message, inline, channel
-        self.life = message.expires or LIFE
-        self.stencils = tuple(
-            Stencil(
-                Delivery(
-                    id="", customer="", subject="", message=message.name, purpose=message.purpose, topic=message.topic,
-                    brand=brand, audience=message.audience, via=via, state=State.QUEUED, due=_NEVER, accepted=_NEVER,
-                    premises=message.while_, offer=message.offer, inline=write_inline(message) if inline else "",
-                ),
-                _OWN,
-            )
-            for via in _split(message, _allowed(message, lines, channel), lines)
-        )  # fmt: skip
+        self.message, self.brand, self.inline, self.channel = message, brand, inline, channel
+        self.life, self.written = message.expires or LIFE, write_inline(message) if inline else ""
+        self.vias = _split(message, _allowed(message, lines, channel), lines)
 
     def wish(
         self, customer: str, ids: Ids, *, now: datetime, values: Mapping[str, Any], key: str = "", origin: str = "",
         at: datetime | None = None,
     ) -> Wish:  # fmt: skip
         """Make the deliveries of one customer."""
-        told, due = dict(values), now if at is None else max(at, now)
-        expires = due + self.life
-        made = [
-            each.cut(ids.new(now), customer, customer, due, now, expires, told, key, origin) for each in self.stencils
-        ]
+        due, told = now if at is None else max(at, now), dict(values)
+        made = [self._fill(via, ids.new(now), customer, now, due, told, key, origin) for via in self.vias]
         if not key:
             return Wish("", "", tuple(made))
         # compared under a key only; the account behind a channel may change, the wish is the same
@@ -74,13 +59,37 @@ class Form:
 
     def mailing(self, customers: Sequence[str], ids: Ids, *, now: datetime, values: Mapping[str, Any]) -> Mailing:
         """Ask for the same for many customers."""
-        templates = self.templates(now=now, values=values)
+        told = dict(values)
+        templates = tuple([self._fill(via, "", "", now, now, told, "", "") for via in self.vias])
         return Mailing(templates, tuple(customers), tuple(ids.several(now, len(customers) * len(templates))))
 
-    def templates(self, *, now: datetime, values: Mapping[str, Any], origin: str = "") -> tuple[Delivery, ...]:
-        """Make the deliveries as for nobody."""
-        expires, told = now + self.life, dict(values)
-        return tuple([each.cut("", "", "", now, now, expires, told, "", origin) for each in self.stencils])
+    def _fill(
+        self, via: tuple[str, ...], id_: str, customer: str, now: datetime, due: datetime, values: dict[str, Any],
+        key: str, origin: str,
+    ) -> Delivery:  # fmt: skip
+        message = self.message
+        return Delivery(
+            id_, customer, customer, message.name, message.purpose, self.brand, via, State.QUEUED, due, now,
+            due + self.life, message.topic, message.audience, "", values, self.written, key, origin, message.while_,
+            message.offer,
+        )  # fmt: skip
+
+
+class Forms:
+    """Work out what the wishes of a message have in common: for those of files once, by their names."""
+
+    def __init__(self, pick: Callable[[str], Message], lines: Lines, brand: str) -> None:
+        self._pick, self._lines, self._brand = pick, lines, brand
+        self._known: dict[str, Form] = {}
+
+    def of(self, message: str | Message) -> Form:
+        """Give the form of a message; raises as ``Form``, and NotFound for a name that nothing bears."""
+        if isinstance(message, Message):
+            return Form(message, self._lines, self._brand, inline=True)
+        form = self._known.get(message)
+        if form is None:
+            form = self._known[message] = Form(self._pick(message), self._lines, self._brand)
+        return form
 
 
 def wish(
