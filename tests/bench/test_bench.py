@@ -10,16 +10,24 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from omnibus.bench.rounds import Result, Scene
-from omnibus.bench.scenes import Bench, Size
+from omnibus.bench.alone import Alone
+from omnibus.bench.goals import GOALS
+from omnibus.bench.peers import CELERY, NO_PEERS, TASKIQ
+from omnibus.bench.program import SCENES, compared, goals_of
+from omnibus.bench.scenes import SMOKE, Bench, Size
 from omnibus.cli import main
-from omnibus.cli.bench import compared
 
-SCENARIOS = [
-    "campaign-noop", "send-50-callers", "expansion", "folding", "http-client-1", "http-client-10", "http-client-50",
-    "http-client-200", "http-null", "http-aiohttp", "campaign-http", "latency", "inbound", "rebuild", "finished-rows",
-    "delayed-rows",
-]  # fmt: skip
+DOCUMENT = {
+    "schema", "begun", "revision", "machine", "versions", "settings", "sinks", "results", "measures", "absent", "broken",
+    "seconds",
+}  # fmt: skip
+ROW = {
+    "scenario", "row", "unit", "rate", "rates", "min", "max", "cpu_us", "cpus_us", "p50_ms", "p99_ms", "samples", "told",
+    "durability", "setup", "peer", "noisy", "sink_bound",
+}  # fmt: skip
+MEASURE = {
+    "scenario", "number", "what", "rows", "value", "values", "unit", "must", "aim", "met", "aimed", "noisy", "reason",
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -31,20 +39,47 @@ def cores() -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def test_smoke(tmp_path: Path) -> None:
-    done = CliRunner().invoke(main, ["bench", "--smoke", "--json"])
-    assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
-    assert [each["scenario"] for each in told["results"]] == SCENARIOS
-    assert all(each["rate"] > 0 and each["against_rate"] > 0 for each in told["results"])
-    assert all(len(each["rates"]) == len(each["ratios"]) == told["rounds"] == 1 for each in told["results"])
-    assert {"schema", "machine", "rounds", "slow", "results", "memory", "absent"} == told.keys()
+def told_by(*words: str) -> dict:
+    done = CliRunner().invoke(main, ["bench", "--smoke", "--json", *words])
+    assert done.exit_code == 0, done.output[-3000:]
+    return json.loads(done.stdout)
+
+
+def test_smoke(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without brokers, which are not everywhere; what is not there is a row with the reason."""
+    monkeypatch.setenv(NO_PEERS, "1")
+    told = told_by()
+    assert told.keys() == DOCUMENT
+    assert told["broken"] == []
+    assert all(row.keys() == ROW for row in told["results"])
+    assert all(row["rate"] > 0 and len(row["rates"]) == 1 for row in told["results"])
+    assert {row["scenario"] for row in told["results"]} == set(SCENES)
+    assert all(measure.keys() == MEASURE for measure in told["measures"])
     assert all(each["reason"] for each in told["absent"])
+    assert all((each["value"] is None) == bool(each["reason"]) for each in told["measures"])
+    assert [each["number"] for each in goals_of(told)] == list(GOALS)
+    assert {each["number"] for each in told["measures"]} >= set(GOALS)  # each line of the table has its scene
+    of_peers = {(each["scenario"], each["row"]) for each in [*told["results"], *told["absent"]]}
+    ways = ("send only", "same job", "send only, synced")
+    assert {("campaign-http", f"{peer.name}, {way}") for peer in (CELERY, TASKIQ) for way in ways} <= of_peers
+
+
+def test_two_runs_are_compared_by_what_is_measured_within_a_run(tmp_path: Path) -> None:
     old = tmp_path / "old.json"
-    old.write_text(json.dumps(told))
-    again = CliRunner().invoke(main, ["bench", "--smoke", "--json", "--only", "folding", "--compare", str(old)])
-    assert again.exit_code == 0, again.output
-    assert [each["scenario"] for each in json.loads(again.stdout)["compared"]] == ["folding"]
+    told_by("--only", "folding", "--save", str(old))
+    told = told_by("--only", "folding", "--compare", str(old))
+    assert [each["measure"] for each in told["compared"]] == ["folding: bus ÷ sqlite3, 100 a commit"]
+
+
+def test_only_what_both_runs_have_is_compared() -> None:
+    def run(**values: float | None) -> dict:
+        return {
+            "measures": [{"scenario": "s", "what": name, "value": value, "unit": "×"} for name, value in values.items()]
+        }
+
+    assert compared(run(a=0.1, gone=1.0, none=1.0), run(a=0.2, fresh=1.0, none=None)) == [
+        {"measure": "s: a", "before": 0.1, "now": 0.2, "unit": "×", "times": 2.0}
+    ]
 
 
 def test_an_unknown_scenario_is_refused() -> None:
@@ -57,7 +92,7 @@ async def test_the_planted_slowness_reaches_the_claims() -> None:
     claimed = {}
     for slow in (False, True):
         bench = Bench(Size(people=20), slow=slow)
-        run, sizes = await bench.pipeline(), []
+        trial, sizes = await Alone(bench).pipeline(), []
         store = bench._open[0].parts.store
         usual = store.claim
 
@@ -67,20 +102,20 @@ async def test_the_planted_slowness_reaches_the_claims() -> None:
             return taken
 
         store.claim = claim
-        assert await run() == 20
+        assert await trial.run() == 20
+        await trial.check()
         await bench.aclose()
         claimed[slow] = max(sizes)
     assert claimed == {False: 20, True: 1}
 
 
-def test_ratios_are_taken_within_a_round() -> None:
-    scene = Scene("x", "units", None, None, "y", must=0.5)
-    told = Result(scene, [10.0, 30.0, 20.0], [20.0, 30.0, 80.0], [1.0, 2.0, 3.0]).shown()
-    assert (told["ratio"], told["met"], told["noisy"]) == (0.5, True, True)
-    assert told["ratios"] == [0.5, 1.0, 0.25]
+async def test_a_campaign_that_lost_somebody_has_no_figure() -> None:
+    from omnibus.bench.rounds import Unbalanced
 
-
-def test_only_ratios_are_compared() -> None:
-    old = {"results": [{"scenario": "a", "ratio": 0.1}, {"scenario": "gone", "ratio": 1}]}
-    new = {"results": [{"scenario": "a", "ratio": 0.2}, {"scenario": "fresh", "ratio": 1}]}
-    assert compared(old, new) == [{"scenario": "a", "before": 0.1, "now": 0.2, "times": 2.0}]
+    bench = Bench(SMOKE)
+    try:
+        trial = await Alone(bench).pipeline()
+        with pytest.raises(Unbalanced, match="do not balance"):
+            await trial.check()  # nothing was sent yet
+    finally:
+        await bench.aclose()

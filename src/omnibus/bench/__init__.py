@@ -1,10 +1,5 @@
-"""Measure this machine: every scenario beside its yardstick, in one run, in turn. Ratios travel, rates do not.
+"""Measure this machine: every scenario beside its yardsticks and peers, in one run, in turn. Ratios travel, rates do not.
 
-``rounds.py`` says how it is measured, ``scenes.py`` what. There is no fast mode: FULL, attempt first and every
-policy are on.
+``rounds.py`` says how it is measured, ``goals.py`` what is asked for, ``program.py`` what there is. There is no fast
+mode: FULL, attempt first and every policy are on.
 """
-
-from omnibus.bench.rounds import Result, measure
-from omnibus.bench.scenes import SCENES, Size
-
-__all__ = ["SCENES", "Result", "Size", "measure"]

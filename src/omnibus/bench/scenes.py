@@ -1,30 +1,33 @@
-"""What is measured, each beside a yardstick that does as little as can be done."""
+"""The workshop: fresh buses with their customers, and yardsticks that do as little as can be done."""
 
 from __future__ import annotations
 
-import asyncio
+import os
 import shutil
 import sqlite3
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from omnibus.bench.rounds import Run, Scene
+from omnibus.bench.rounds import Trial, Unbalanced
 from omnibus.build import build
 from omnibus.bus import Bus
 from omnibus.hookspecs import hookimpl
+from omnibus.model.attempt import Attempt, Receipt
+from omnibus.model.content import Content
 from omnibus.model.event import Event
+from omnibus.provider import Keep, Provider
 from omnibus.settings import load, make_key
-from omnibus.testing.fakes import FakeChannel, fake_provider
+from omnibus.testing.fakes import FakeChannel
 
+Past = Callable[[str, str], list[Event]]
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-CALLERS = 50
 
 BRAND = 'name = "Acme"\nurl = "https://acme.example"\n'
-CONFIG = '[omnibus]\n[policy]\nbudget = { window = "7d", points = 6 }\n[channels.fake]\nprovider = '
-FAKE = '"fake"\nwebhook_secret = "fake"'
+IDLE = '"idle"'
 MESSAGE = """---
 purpose: marketing
 topic: news
@@ -34,24 +37,99 @@ cta: { label: Look, url: "https://acme.example/{{ customer.id }}" }
 ---
 # {{ customer.first_name | default("Hello", true) }}, your {{ cart.lines[0].name }} is waiting
 """
+RECEIPT = """---
+purpose: transactional
+topic: orders
+via: [fake]
+---
+# Thank you, {{ customer.first_name | default("and hello", true) }}
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Say how much one run does."""
+    """Say how much one run does.
+
+    Args:
+        people: customers of a campaign without a wire; *sent*: over HTTP.
+        rows: of raw inserts; *events*: folded or imported; *peers*: jobs of a peer.
+        past: finished, and delayed, deliveries beside the measured ones.
+        few, many: recipients of the two runs whose memory is compared.
+        requests: of a client alone; *mails*: of an email scene; *samples*: of a latency, each round.
+        spread: messages that workers on PostgreSQL share.
+    """
 
     people: int = 2000
+    sent: int = 10_000
     rows: int = 20_000
-    events: int = 10_000
+    events: int = 20_000
+    peers: int = 2000
+    past: int = 100_000
+    few: int = 5000
+    many: int = 50_000
+    requests: int = 2000
+    mails: int = 1000
+    samples: int = 250
+    spread: int = 6000
 
 
-class _Plugin:
+SMOKE = Size(people=100, sent=100, rows=1000, events=500, peers=50, past=500, few=50, many=100, requests=200, mails=20,
+             samples=20, spread=200)  # fmt: skip
+FULL = Size(people=10_000, rows=100_000, events=1_000_000, past=1_000_000, few=100_000, many=1_000_000, samples=1000)
+
+
+class IdleProvider(Provider):
+    """Do nothing, keep nothing, and say that it is done."""
+
+    channel: ClassVar[Any] = FakeChannel
+    scheme: ClassVar[str] = "idle"
+    idempotency = "key"
+
+    async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
+        """Answer at once."""
+        return Receipt(attempt.id)
+
+
+class Idles:
     """Bring a channel whose provider answers at once."""
 
     @hookimpl
     def omnibus_register(self, register: Any) -> None:
         """Register both."""
-        register(FakeChannel, fake_provider())
+        register(FakeChannel, IdleProvider)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Say what a bus is set up with: its channel table, its messages, and the plugin that brings the channel."""
+
+    provider: str = IDLE
+    plugin: Callable[[], Any] | None = Idles
+    channel: str = "fake"
+    brand: str = BRAND
+    past: Past = field(default=lambda customer, channel: _past(customer, channel))  # noqa: PLW0108 - defined below
+    messages: tuple[tuple[str, str], ...] = (("news", MESSAGE), ("receipt", RECEIPT))
+    points: int = 6
+    store: str = "sqlite:omnibus.db"
+
+    def write(self, folder: Path) -> None:
+        """Write it as a configuration."""
+        (folder / "messages").mkdir(parents=True, exist_ok=True)
+        (folder / "brand.toml").write_text(self.brand)
+        (folder / "omnibus.toml").write_text(
+            f'[omnibus]\nstore = "{self.store}"\n[policy]\nbudget = {{ window = "7d", points = {self.points} }}\n'
+            f"[channels.{self.channel}]\nprovider = {self.provider}\n"
+        )
+        for name, text in self.messages:
+            (folder / "messages" / f"{name}.md").write_text(text)
+
+    def open(self, folder: Path, slots: int = 50) -> Bus:
+        """Build the bus of a folder that was written before; it is not open yet."""
+        plugins = [self.plugin()] if self.plugin else []
+        return build(load(folder, environ={}), now=lambda: NOW, plugins=plugins, slots=slots)
+
+
+PLAIN = Setting()
 
 
 class Bench:
@@ -59,144 +137,85 @@ class Bench:
 
     def __init__(self, size: Size, *, slow: bool = False) -> None:
         self.slots = 1 if slow else 50  # planted: claims, commits and settlements of one
-        self.size, self.folder = size, Path(tempfile.mkdtemp(prefix="omnibus-bench-"))
+        self.size, self.slow, self.folder = size, slow, Path(tempfile.mkdtemp(prefix="omnibus-bench-"))
         self._open: list[Bus] = []
         self._count = 0
 
     async def aclose(self) -> None:
         """Close what is open and remove the folder."""
-        await self._close()
-        shutil.rmtree(self.folder)
+        await self.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
-    async def _close(self) -> None:
+    async def clear(self) -> None:
+        """Close the bus that is open, and remove its store."""
         for bus in self._open:
             await bus.aclose()
+            shutil.rmtree(bus.parts.settings.path.parent, ignore_errors=True)
         self._open.clear()
 
     def names(self, people: int) -> list[str]:
         """List customer ids."""
         return [f"c{number:07d}" for number in range(people)]
 
-    async def bus(self, *, people: int = 0, plugin: Any = None, provider: str = FAKE) -> Bus:
+    async def bus(self, setting: Setting = PLAIN, *, people: int = 0) -> Bus:
         """Open a bus with its own store and that many customers, each with a consent and a cart."""
-        await self._close()
-        self._count += 1
-        folder = self.folder / str(self._count)
-        (folder / "messages").mkdir(parents=True)
-        for name, text in (
-            ("brand.toml", BRAND),
-            ("omnibus.toml", f"{CONFIG}{provider}\n"),
-            ("messages/news.md", MESSAGE),
-        ):
-            (folder / name).write_text(text)
-        make_key(folder / "omnibus.key")
-        bus = build(load(folder, environ={}), now=lambda: NOW, plugins=[plugin or _Plugin()], slots=self.slots)
+        await self.clear()
+        return await self.opened(setting, await self.filled(setting, people))
+
+    async def opened(self, setting: Setting, folder: Path) -> Bus:
+        """Open the bus of a folder; it is closed, and the folder removed, before the next one is made."""
+        bus = setting.open(folder, self.slots)
         await bus.open()
         self._open.append(bus)
-        await self._people(bus, people)
         return bus
 
-    async def _people(self, bus: Bus, people: int) -> None:
-        for start in range(0, people, 500):
-            names = [f"c{number:07d}" for number in range(start, min(start + 500, people))]
-            identity = bus.customers.recogniser.identity
-            await bus.parts.store.create([(each, [identity("email", f"{each}@example.com")]) for each in names], NOW)
-            await bus.parts.inbox.put([event for each in names for event in _past(each)], quiet=True)
+    async def filled(self, setting: Setting, people: int) -> Path:
+        """Give a folder with a store that has these customers; they are made once and copied from then on."""
+        model = self.folder / f"people-{setting.channel}-{people}"
+        if not model.exists():
+            setting.write(model)
+            make_key(model / "omnibus.key")
+            async with setting.open(model) as bus:
+                await fill(bus, people, setting)
+        return self.copied(model, setting)
 
-    def path(self) -> Path:
-        """Give a fresh path for a yardstick's file."""
+    def copied(self, model: Path, setting: Setting) -> Path:
+        """Copy a folder, and its bytes to the disk, so that they are not written while somebody is measured."""
+        folder = self.path("bus")
+        shutil.copytree(model, folder)
+        setting.write(folder)
+        for each in folder.glob("*.db"):
+            with each.open("rb+") as file:
+                os.fsync(file.fileno())
+        return folder
+
+    def path(self, name: str) -> Path:
+        """Give a fresh path."""
         self._count += 1
-        return self.folder / f"raw-{self._count}.db"
-
-    # ---- ours
-
-    async def pipeline(self) -> Run:
-        """Accept for everybody, then measure claim → resolve → judge → compose → attempt → settle."""
-        bus = await self.bus(people=self.size.people)
-        async for _ in bus.send_many("news", [f"c{number:07d}" for number in range(self.size.people)]):
-            pass
-
-        async def run() -> int:
-            await bus.parts.dispatcher.drain()
-            audit = await bus.audit()
-            if audit["sent"] != self.size.people or audit["unbalanced"]:
-                raise RuntimeError(f"the books do not balance: {audit}")  # a run without books has no figure
-            return self.size.people
-
-        return run
-
-    async def callers(self) -> Run:
-        """Let fifty callers await their own sends."""
-        bus = await self.bus(people=CALLERS)
-        each = self.size.people // CALLERS
-
-        async def run() -> int:
-            customers = [await bus.customers.get(f"c{number:07d}") for number in range(CALLERS)]
-
-            async def call(customer: Any) -> None:
-                for _ in range(each):
-                    await bus.send("news", customer)
-
-            await asyncio.gather(*(call(customer) for customer in customers))
-            return each * CALLERS
-
-        return run
-
-    async def expansion(self) -> Run:
-        """Enqueue for everybody in chunks."""
-        bus = await self.bus(people=self.size.people)
-
-        async def run() -> int:
-            async for _ in bus.send_many("news", [f"c{number:07d}" for number in range(self.size.people)]):
-                pass
-            return self.size.people
-
-        return run
-
-    async def folding(self) -> Run:
-        """Store and fold events in chunks of 500."""
-        bus = await self.bus(people=200)
-        count = self.size.events
-        events = [
-            Event(
-                f"e{n}",
-                "bench",
-                "product.viewed",
-                NOW.replace(microsecond=n),
-                f"c{n % 200:07d}",
-                {"sku": f"s{n % 40}", "name": "mug"},
-            )
-            for n in range(count)
-        ]
-
-        async def run() -> int:
-            for start in range(0, count, 500):
-                await bus.parts.inbox.put(events[start : start + 500], quiet=True)
-            return count
-
-        return run
+        return self.folder / f"{name}-{self._count}"
 
     # ---- yardsticks
 
-    async def raw_thousands(self) -> Run:
+    async def raw_thousands(self) -> Trial:
         """Insert rows of about 1 KB with plain sqlite3, a thousand a commit."""
         return self._raw(1000)
 
-    async def raw_hundreds(self) -> Run:
+    async def raw_hundreds(self) -> Trial:
         """The same, a hundred a commit."""
         return self._raw(100)
 
-    async def raw_single(self) -> Run:
+    async def raw_single(self) -> Trial:
         """The same, one a commit: what `send` does for fifty callers, without group commit."""
-        return self._raw(1, rows=self.size.people)
+        return self._raw(1, rows=min(self.size.rows, 2000))
 
-    def _raw(self, batch: int, rows: int = 0) -> Run:
-        db = sqlite3.connect(self.path(), isolation_level=None)
+    def _raw(self, batch: int, rows: int = 0) -> Trial:
+        path = self.path("raw.db")
+        db = sqlite3.connect(path, isolation_level=None)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, key TEXT UNIQUE, due INTEGER, body TEXT)")
-        db.execute("CREATE INDEX d ON t (due, id)")
-        count, body = rows or self.size.rows, "x" * 900
+        db.execute("CREATE INDEX d ON t (due, id) WHERE due IS NOT NULL")
+        count, body = rows or min(self.size.rows, 20_000), "x" * 900
 
         async def run() -> int:
             for start in range(0, count, batch):
@@ -206,16 +225,33 @@ class Bench:
                     [(f"k{number:09d}", number, body) for number in range(start, start + batch)],
                 )
                 db.execute("COMMIT")
-            db.close()
             return count
 
-        return run
+        async def check() -> None:
+            found = db.execute("SELECT count(*) FROM t").fetchone()[0]
+            db.close()
+            path.unlink()
+            if found != count:
+                raise Unbalanced(f"{found} rows instead of {count}")
+
+        return Trial(run, check)
 
 
-def _past(customer: str) -> list[Event]:
+async def fill(bus: Bus, people: int, setting: Setting = PLAIN) -> None:
+    """Make customers with an address, a consent, a cart and a name, as an import of the past would."""
+    identity = bus.customers.recogniser.identity
+    for start in range(0, people, 500):
+        names = [f"c{number:07d}" for number in range(start, min(start + 500, people))]
+        await bus.parts.store.create([(each, [identity("email", f"{each}@example.com")]) for each in names], NOW)
+        await bus.parts.inbox.put(
+            [event for each in names for event in setting.past(each, setting.channel)], quiet=True
+        )
+
+
+def _past(customer: str, channel: str) -> list[Event]:
     line = {"sku": "mug", "name": "Harbour mug", "price": "24.00", "quantity": 1}
     cart = {"id": customer, "currency": "GBP", "url": "https://acme.example/cart", "lines": [line]}
-    said = {"channel": "fake", "purpose": "marketing", "topic": "*"}
+    said = {"channel": channel, "purpose": "marketing", "topic": "*"}
     then = NOW - timedelta(hours=1)
     return [
         Event(f"{customer}-consent", "bench", "consent.granted", then, customer, said),
@@ -224,12 +260,13 @@ def _past(customer: str) -> list[Event]:
     ]
 
 
-def SCENES(bench: Bench) -> list[Scene]:  # noqa: N802 - a table that needs its bench
-    """List the scenes."""
-    thousands = "plain sqlite3 inserts, 1,000 a commit"
-    return [
-        Scene("campaign-noop", "messages", bench.pipeline, bench.raw_thousands, thousands, must=0.10),
-        Scene("send-50-callers", "sends", bench.callers, bench.raw_single, "plain sqlite3, one row a commit", must=5.0),
-        Scene("expansion", "deliveries", bench.expansion, bench.raw_thousands, thousands, must=0.35),
-        Scene("folding", "events", bench.folding, bench.raw_hundreds, "plain sqlite3 inserts, 100 a commit"),
-    ]
+async def balanced(bus: Bus, sent: int) -> None:
+    """Check the books of a run.
+
+    Raises:
+        Unbalanced: another number was sent, or the audit finds a fault.
+    """
+    audit = await bus.audit()
+    wrong = {name: audit[name] for name in ("unbalanced", "silent", "lost_lanes", "unproven") if audit.get(name)}
+    if audit["sent"] + audit.get("delivered", 0) != sent or wrong:
+        raise Unbalanced(f"the books do not balance: {sent} asked for, {audit}")

@@ -1,8 +1,9 @@
-"""A sink in a process of its own: takes every POST, counts distinct ids, answers at once. Not to be the limit."""
+"""A sink in a process of its own: takes every POST, counts distinct ids, answers at once or after a delay."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from contextlib import suppress
 
@@ -13,6 +14,7 @@ class Sink(asyncio.Protocol):
     """Read requests with a length, one after the other on a kept connection; ``GET`` answers the count."""
 
     seen: set[bytes] = set()  # noqa: RUF012 - one count for all connections of the process
+    delay = 0.0
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -34,26 +36,33 @@ class Sink(asyncio.Protocol):
             if len(rest) < length:
                 return
             self._buffer = rest[length:]
-            self._transport.write(self._answer(head, rest[:length]))  # type: ignore[attr-defined]
+            self._answer(head, rest[:length])
 
-    def _answer(self, head: bytes, body: bytes) -> bytes:
+    def _answer(self, head: bytes, body: bytes) -> None:
         if head.startswith(b"GET"):
             told = b"%d" % len(self.seen)
-            return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(told), told)
+            self._write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(told), told))
+            return
         self.seen.add(body.partition(b'"id"')[2].partition(b'"')[2].partition(b'"')[0])
-        return _OK
+        if self.delay:
+            asyncio.get_running_loop().call_later(self.delay, self._write, _OK)
+        else:
+            self._write(_OK)
+
+    def _write(self, data: bytes) -> None:
+        self._transport.write(data)  # type: ignore[attr-defined] # a stream's
 
 
-async def serve() -> None:
-    """Listen on a free port of loopback, print it, and stay until the input ends."""
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Sink, "127.0.0.1", 0)
+async def serve(delay: float) -> None:
+    """Listen on a free port of loopback, print it, and stay until whoever started it ends it."""
+    Sink.delay = delay
+    gc.disable()  # there are no circles, and its pauses would be somebody's p99
+    server = await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", 0, backlog=500)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
-    await loop.run_in_executor(None, sys.stdin.read)  # whoever started it closes the pipe, even when killed
-    server.close()
+    await server.serve_forever()
 
 
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt):
-        asyncio.run(serve())
+        asyncio.run(serve(float(sys.argv[1]) if sys.argv[1:] else 0.0))

@@ -1,202 +1,174 @@
-"""Scenes over HTTP: the client alone, and a durable campaign through it, each against the sink of another process."""
+"""HTTP alone: the client that providers use beside httpx's own pool and others, each against the sink."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
+import itertools
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from importlib.util import find_spec
+from typing import Any
 
 import aiohttp
 import httpx
 
-from omnibus.bench.rounds import Run, Scene
-from omnibus.bench.scenes import Bench
-from omnibus.errors import Unknown
-from omnibus.hookspecs import hookimpl
+from omnibus.bench.goals import GOALS
+from omnibus.bench.rounds import Absent, Row, Scene, Trial, Unbalanced, rate_over
+from omnibus.bench.servers import Sink
 from omnibus.http import Client
 from omnibus.http.transport import Transport
-from omnibus.model.attempt import Attempt, Receipt
-from omnibus.model.content import Content
-from omnibus.provider import Keep, Provider, ProviderSettings
-from omnibus.testing.fakes import FakeChannel
 
 BODY = "x" * 400
+POOL = "httpx, own pool"
+_marks = itertools.count(1)  # no two runs have an id in common
 Post = Callable[[str, str], Awaitable[None]]
-
-
-class SinkProcess:
-    """Run ``sink.py`` beside us, on another core where there is one."""
-
-    url = ""
-
-    async def start(self) -> None:
-        """Start it and read its port."""
-        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "omnibus.bench.sink", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
-        if len(cores) > 1:
-            os.sched_setaffinity(self._process.pid, set(cores[1:]))
-        if self._process.stdout is None:
-            raise RuntimeError("the sink has no output")
-        self.url = f"http://127.0.0.1:{(await self._process.stdout.readline()).decode().strip()}"
-
-    async def count(self) -> int:
-        """Ask how many distinct ids it has seen."""
-        async with aiohttp.ClientSession() as session, session.get(self.url) as answer:
-            return int(await answer.text())
-
-    async def stop(self) -> None:
-        """End it by closing its input."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        await self._process.wait()
-
-
-class _SinkSettings(ProviderSettings):
-    """Read where the sink is."""
-
-    url: str = ""
-
-
-class SinkProvider(Provider):
-    """Hand over by one POST through the default transport."""
-
-    channel: ClassVar[Any] = FakeChannel
-    scheme: ClassVar[str] = "sink"
-    Settings: ClassVar[type[ProviderSettings]] = _SinkSettings
-    _client: Client | None = None
-
-    async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
-        """Post it."""
-        if self._client is None:
-            self._client = Client(str(self.settings.url))
-        answer = await self._client.request("POST", "", json={"id": attempt.id, "to": address, "text": content.text})
-        if answer.status != 200:
-            raise Unknown("answer")
-        return Receipt(attempt.id)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-
-
-class _Plugin:
-    @hookimpl
-    def omnibus_register(self, register: Any) -> None:
-        register(FakeChannel, SinkProvider)
+Make = Callable[[str, int], tuple[Post, Callable[[], Awaitable[None]]]]
 
 
 class Wire:
-    """Make the scenes over HTTP.
+    """Make the scenes of the client alone, and the loops that a campaign runs beside.
 
     Args:
-        each: requests in one run of the client alone.
+        each: requests in one run.
     """
 
-    def __init__(self, bench: Bench, sink: SinkProcess, each: int) -> None:
-        self.bench, self.sink, self.each = bench, sink, each
-        self._number = 0
+    def __init__(self, sink: Sink, each: int) -> None:
+        self.sink, self.each = sink, each
 
     def scenes(self) -> list[Scene]:
         """List them."""
-        own = "httpx's own pool"
-        found = [
-            Scene(f"http-client-{flight}", "requests", self._run(_ours, flight), self._run(_pool, flight), own,
-                  durability="none", must=15.0 if flight == 50 else None)
-            for flight in (1, 10, 50, 200)
-        ]  # fmt: skip
-        found += [
-            Scene("http-null", "requests", self._run(_ours, 50), self._run(_null, 50), "the API alone, null transport",
-                  durability="none"),
-            Scene("http-aiohttp", "requests", self._run(_ours, 50), self._run(_bare, 50), "aiohttp bare",
-                  durability="none"),
-            Scene("campaign-http", "messages", self.campaign, self._run(_httpx, 50, self.bench.size.people),
-                  "a loop of httpx.AsyncClient over the same transport, nothing kept", must=0.80),
-        ]  # fmt: skip
-        return found
+        return [self._scene(flight) for flight in (1, 10, 50, 200)]
 
-    async def campaign(self) -> Run:
-        """Accept for everybody, then hand over to the sink; the sink's count is the book."""
-        people = self.bench.size.people
-        bus = await self.bench.bus(people=people, plugin=_Plugin(), provider=f'"sink"\nurl = "{self.sink.url}"')
-        async for _ in bus.send_many("news", self.bench.names(people)):
-            pass
-        before = await self.sink.count()
+    def _scene(self, flight: int) -> Scene:
+        count = max(self.each if flight > 1 else self.each // 4, flight)
+        slow = max(min(count, 800 if flight < 100 else 400), flight)
+        reason = "sniffio is not installed, and without it httpx's own pool looks too slow: install [bench]"
+        pool = Row(POOL, self.loop(own_pool, flight, slow)) if find_spec("sniffio") else Absent(POOL, reason)
+        rows: list[Row | Absent] = [Row("default client", self.loop(lean, flight, count), sink="http"), pool]
+        measures = [rate_over("default client", POOL, GOALS["5"] if flight == 50 else None)]
+        if flight == 50:
+            rows += [
+                Row("httpx.AsyncClient, same transport", self.loop(plain, flight, count), sink="http"),
+                Row("httpx.AsyncClient, null transport", self.loop(null, flight, count), setup="no request is made"),
+                Row("aiohttp bare", self.loop(bare, flight, count), sink="http"),
+            ]
+            names = [each.name for each in rows[2:]]
+            measures += [rate_over("default client", name) for name in names]
+        return Scene(f"http-client-{flight}", "requests", tuple(rows), tuple(measures))
 
-        async def run() -> int:
-            await bus.parts.dispatcher.drain()
-            audit, seen = await bus.audit(), await self.sink.count() - before
-            if not audit["sent"] == seen == people or audit["unbalanced"]:
-                raise RuntimeError(f"the books do not balance: {audit}, the sink saw {seen}")
-            return people
+    def loop(self, make: Make, flight: int, count: int, body: str = BODY) -> Callable[[], Awaitable[Trial]]:
+        """Make so many requests, so many at a time, through a fresh client."""
 
-        return run
-
-    def _run(
-        self, make: Callable[[str, int], tuple[Post, Callable[[], Awaitable[None]]]], flight: int, count: int = 0
-    ) -> Any:
-        count = count or max(self.each if flight > 1 else self.each // 4, flight)
-
-        async def fresh() -> Run:
+        async def fresh() -> Trial:
             post, close = make(self.sink.url, flight)
-            self._number += 1
-            mark, before = self._number, await self.sink.count()
+            mark, before = next(_marks), await self.sink.count()
 
             async def run() -> int:
                 numbers = iter(range(count))
 
                 async def sender() -> None:
                     for number in numbers:
-                        await post(f"{mark}-{number}", BODY)
+                        await post(f"{mark:06d}-{number:08d}-0000-000000000000", body)
 
                 await asyncio.gather(*(sender() for _ in range(flight)))
-                await close()
-                if make is not _null and await self.sink.count() - before != count:
-                    raise RuntimeError("the sink saw another number")
                 return count
 
-            return run
+            async def check() -> None:
+                await close()
+                seen = await self.sink.count() - before
+                if make is not null and seen != count:
+                    raise Unbalanced(f"the sink saw {seen} instead of {count}")
+
+            return Trial(run, check)
 
         return fresh
 
 
-def _ours(url: str, flight: int) -> tuple[Post, Callable[[], Awaitable[None]]]:
+def lean(url: str, flight: int) -> tuple[Post, Callable[[], Awaitable[None]]]:
+    """Use the client that providers use."""
     client = Client(url, limit=flight)
 
     async def post(id_: str, text: str) -> None:
-        await client.request("POST", "", json={"id": id_, "text": text})
+        answer = await client.request("POST", "", json=letter(id_, text))
+        if answer.status != 200:
+            raise Unbalanced(f"the sink answered {answer.status}")
 
     return post, client.aclose
 
 
-def _httpx(url: str, flight: int, transport: httpx.AsyncBaseTransport | None = None) -> Any:
+def plain(url: str, flight: int, transport: httpx.AsyncBaseTransport | None = None) -> Any:
+    """Use httpx.AsyncClient over our transport, or another."""
     limits = httpx.Limits(max_connections=flight, max_keepalive_connections=flight)
     client = httpx.AsyncClient(transport=transport or Transport(flight), limits=limits, trust_env=False, timeout=120)
 
     async def post(id_: str, text: str) -> None:
-        await client.post(url, json={"id": id_, "text": text})
+        await client.post(url, json=letter(id_, text))
 
     return post, client.aclose
 
 
-def _pool(url: str, flight: int) -> Any:
+def own_pool(url: str, flight: int) -> Any:
+    """Use httpx.AsyncClient over its own pool."""
     limits = httpx.Limits(max_connections=flight, max_keepalive_connections=flight)
-    return _httpx(url, flight, httpx.AsyncHTTPTransport(limits=limits, trust_env=False))
+    return plain(url, flight, httpx.AsyncHTTPTransport(limits=limits, trust_env=False))
 
 
-def _null(url: str, flight: int) -> Any:
-    return _httpx(url, flight, httpx.MockTransport(lambda request: httpx.Response(200, json={"ok": True})))
+def null(url: str, flight: int) -> Any:
+    """Use httpx.AsyncClient without any wire."""
+    return plain(url, flight, httpx.MockTransport(lambda request: httpx.Response(200, json={"ok": True})))
 
 
-def _bare(url: str, flight: int) -> Any:
+def bare(url: str, flight: int) -> Any:
+    """Use aiohttp by itself."""
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=flight))
 
     async def post(id_: str, text: str) -> None:
-        async with session.post(url, json={"id": id_, "text": text}) as answer:
+        async with session.post(url, json=letter(id_, text)) as answer:
             await answer.read()
 
     return post, session.close
+
+
+def letter(id_: str, text: str) -> dict[str, str]:
+    """Write the payload, the same for everybody."""
+    return {"id": id_, "to": "c0000000@example.com", "text": text}
+
+
+class Floor(asyncio.Protocol):
+    """Send prepared requests as fast as answers come: what the sink can take."""
+
+    def __init__(self, left: list[int], done: asyncio.Future[None]) -> None:
+        self._left, self._done = left, done
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the first."""
+        self._transport: Any = transport
+        self._next()
+
+    def data_received(self, data: bytes) -> None:
+        """Send the next."""
+        if data.endswith(b"}"):
+            self._next()
+
+    def _next(self) -> None:
+        if self._left:
+            number = self._left.pop()
+            body = b'{"id": "floor-%010d", "text": "%s"}' % (number, b"x" * 400)
+            head = b"POST / HTTP/1.1\r\nhost: sink\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+            self._transport.write(head % len(body) + body)
+        else:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell when nothing is left."""
+        if not self._left and not self._done.done():
+            self._done.set_result(None)
+
+
+async def room(sink: Sink, count: int) -> float:
+    """Measure how many requests a second the sink answers to fifty connections that do nothing else."""
+    loop = asyncio.get_running_loop()
+    left, done, begun = list(range(count)), loop.create_future(), loop.time()
+    for _ in range(50):
+        await loop.create_connection(lambda: Floor(left, done), "127.0.0.1", sink.port)
+    await asyncio.wait_for(done, 120)
+    return count / (loop.time() - begun)

@@ -4,141 +4,130 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import apsw
 import click
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from omnibus.bench.roads import Roads
-from omnibus.bench.rounds import Result, measure
-from omnibus.bench.scenes import SCENES, Bench, Size
-from omnibus.bench.wire import SinkProcess, Wire
-
-SMOKE = Size(people=100, rows=1000, events=500)
-#: what is asked for and not measured here, with the reason
-ABSENT = (
-    ("campaign-http", "Celery + Redis", "no runner for this peer yet"),
-    ("campaign-http", "taskiq + NATS JetStream", "no runner for this peer yet"),
-    ("campaign-email", "email.message + aiosmtplib", "no scene yet"),
-    ("scale-postgres", "itself with 1, 2 and 4 workers", "no scene yet"),
-)
+from omnibus.bench.program import SCENES, Wanted, compared, goals_of, run, written
+from omnibus.bench.rounds import Told
+from omnibus.bench.scenes import FULL, SMOKE, Size
 
 
 @click.command()
 @click.option(
-    "--rounds", default=3, show_default=True, type=click.IntRange(1, 20), help="Rounds that count, after a warm-up."
+    "--rounds", default=5, show_default=True, type=click.IntRange(1, 20), help="Rounds that count, after a warm-up."
 )
 @click.option("--only", multiple=True, metavar="SCENARIO", help="Run these scenarios only.")
 @click.option("--smoke", is_flag=True, help="A few hundred units, one round: shows that it runs, not how fast.")
-@click.option("--full", is_flag=True, help="Memory with 100,000 and 1,000,000 recipients, 100,000 rows of the past.")
+@click.option("--full", is_flag=True, help="A million recipients, rows and events where they are asked for: hours.")
 @click.option("--slow", is_flag=True, help="Plant claims and commits of one: the ratios must fall.")
 @click.option("--compare", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="JSON of an earlier run.")
+@click.option(
+    "--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the JSON document to this file, too."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
 def bench(
-    rounds: int, only: tuple[str, ...], *, smoke: bool, full: bool, slow: bool, compare: Path | None, as_json: bool
-) -> None:
-    """Measure this machine, every scenario beside its yardstick in the same run.
+    ctx: click.Context, rounds: int, only: tuple[str, ...], *, smoke: bool, full: bool, slow: bool, compare: Path | None,
+    save: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Measure this machine, every scenario beside its yardsticks and peers in the same run.
 
-    Quote the ratios, never the rates. Example: omnibus bench --only campaign-noop --rounds 5
+    Quote the ratios, never the rates. A row of ours without a figure makes the exit code 1.
+    Example: omnibus bench --only campaign-noop --rounds 5
     """
-    told = asyncio.run(_run(1 if smoke else rounds, only, SMOKE if smoke else Size(), full=full, slow=slow))
+    unknown = [each for each in only if each not in SCENES]
+    if unknown:
+        raise click.BadParameter(f"unknown scenario {unknown[0]}; known: {', '.join(SCENES)}")
+    size = SMOKE if smoke else FULL if full else Size()
+    with _telling() as told:
+        document = asyncio.run(run(Wanted(1 if smoke else rounds, size, only, slow), told))
     if compare is not None:
-        told["compared"] = compared(json.loads(compare.read_text("utf-8")), told)
+        document["compared"] = compared(json.loads(compare.read_text("utf-8")), document)
+    if save is not None:
+        save.write_text(written(document) + "\n", "utf-8")
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        click.echo(written(document))
     else:
-        _show(told)
+        _show(document)
+    ctx.exit(1 if document["broken"] else 0)
 
 
-async def _run(rounds: int, only: tuple[str, ...], size: Size, *, full: bool, slow: bool) -> dict[str, Any]:
-    workshop, sink, small = Bench(size, slow=slow), SinkProcess(), size == SMOKE
-    await sink.start()
-    try:
-        roads = Roads(
-            workshop, past=500 if small else 100_000 if full else 20_000, few=100_000 if full else 2_000,
-            many=1_000_000 if full else 20_000,
-        )  # fmt: skip
-        scenes = [*SCENES(workshop), *Wire(workshop, sink, 200 if small else 800).scenes(), *roads.scenes()]
-        known = [*(scene.name for scene in scenes), "memory"]
-        unknown = set(only) - set(known)
-        if unknown:
-            raise click.BadParameter(f"unknown scenario {unknown.pop()}; known: {', '.join(known)}")
-        chosen = [scene for scene in scenes if not only or scene.name in only]
-        pinned = _pin()
-        results = await measure(chosen, rounds, lambda text: click.echo(text, err=True))
-        memory = "memory" in only or (not only and not small)
-        return {
-            "schema": 2,
-            "machine": _machine(pinned=pinned),
-            "rounds": rounds,
-            "slow": slow,
-            "results": [_plain(x) for x in results],
-            "memory": roads.memory() if memory else None,
-            "absent": [dict(zip(("scenario", "against", "reason"), each, strict=True)) for each in ABSENT],
-        }
-    finally:
-        await workshop.aclose()
-        await sink.stop()
+@contextmanager
+def _telling() -> Iterator[Told]:
+    """Tell how far it is: in place on a terminal, line by line elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda text: click.echo(text, err=True)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("starting")
+        yield lambda text: progress.update(task, description=text)
 
 
-def compared(old: dict[str, Any], new: dict[str, Any]) -> list[dict[str, Any]]:
-    """Set the ratios of two runs side by side; rates of two machines say nothing."""
-    before = {each["scenario"]: each["ratio"] for each in old["results"]}
-    return [
-        {"scenario": each["scenario"], "before": before[each["scenario"]], "now": each["ratio"],
-         "times": round(each["ratio"] / before[each["scenario"]], 3) if before[each["scenario"]] else None}
-        for each in new["results"] if each["scenario"] in before
-    ]  # fmt: skip
+def _show(document: dict[str, Any]) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 170)
+    console.print(_rows(document))
+    others = [each for each in document["measures"] if not each["number"] and each["value"] is not None]
+    if others:
+        table = Table("scenario", "compared", "value", "", box=None)
+        for each in others:
+            table.add_row(each["scenario"], each["what"], _value(each["value"], each["unit"]), _noise(each))
+        console.print(table)
+    console.print(_goals(document))
+    for each in document["absent"]:
+        console.print(f"{each['scenario']}, {each['row']}: no figure ({each['reason']})", highlight=False)
+    for each in document.get("compared", ()):
+        was, now = _value(each["before"], each["unit"]), _value(each["now"], each["unit"])
+        console.print(f"{each['measure']}: {was} before, {now} now, {each['times']:g} times", highlight=False)
+    console.print(_foot(document), highlight=False)
 
 
-def _plain(result: Result) -> dict[str, Any]:
-    return result.shown()
-
-
-def _pin() -> bool:
-    """Keep to one core, writer thread included, where the system lets us."""
-    if not hasattr(os, "sched_setaffinity"):
-        return False
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    return True
-
-
-def _machine(*, pinned: bool) -> dict[str, Any]:
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    return {
-        "python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count(), "pinned": pinned,
-        "sqlite": apsw.sqlite_lib_version(), "load_at_start": round(load, 2), "folder": str(Path.cwd().name),
-    }  # fmt: skip
-
-
-def _show(told: dict[str, Any]) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    table = Table("scenario", "rate /s", "CPU µs", "beside it", "rate /s", "ratio", "must", "", box=None)
-    for each in told["results"]:
-        must = "" if each["must"] is None else f"{each['must']:g}"
-        mark = "" if each["met"] is None else "met" if each["met"] else "MISSED"
+def _rows(document: dict[str, Any]) -> Table:
+    table = Table("scenario", "row", "rate /s", "min–max", "CPU µs", "p50 / p99 ms", "durability", "", box=None)
+    for each in document["results"]:
+        waits = f"{each['p50_ms']:.1f} / {each['p99_ms']:.1f} of {each['samples']}" if each["samples"] else ""
+        marks = " ".join(word for word, said in (("noisy", each["noisy"]), ("sink-bound", each["sink_bound"])) if said)
         table.add_row(
-            each["scenario"], f"{each['rate']:,.0f}", f"{each['cpu_us']:.0f}", each["against"],
-            f"{each['against_rate']:,.0f}", f"{each['ratio']:.3f}", must, f"{mark}{' noisy' if each['noisy'] else ''}",
+            each["scenario"], each["row"], f"{each['rate']:,.0f}", f"{each['min']:,.0f}–{each['max']:,.0f}",
+            "" if each["cpu_us"] is None else f"{each['cpu_us']:,.0f}", waits, each["durability"], marks,
         )  # fmt: skip
-    console.print(table)
-    for each in told["results"]:
-        if each["told"]:
-            console.print(f"{each['scenario']}: {each['told']}")
-    if told["memory"]:
-        console.print(f"memory: {told['memory']}")
-    for each in told["absent"]:
-        console.print(f"{each['scenario']} against {each['against']}: not measured ({each['reason']})")
-    for each in told.get("compared", ()):
-        console.print(f"{each['scenario']}: ratio {each['before']} before, {each['now']} now, {each['times']} times")
-    machine = told["machine"]
-    console.print(
-        f"Python {machine['python']}, SQLite {machine['sqlite']}, {machine['cores']} cores,"
-        f" {'one core pinned' if machine['pinned'] else 'not pinned'}, load {machine['load_at_start']} at the start"
+    return table
+
+
+def _goals(document: dict[str, Any]) -> Table:
+    table = Table("#", "measure", "value", "must", "aim", "", box=None)
+    for each in goals_of(document):
+        unit = each["unit"]
+        mark = "–" if each["met"] is None else "met" if each["met"] else "MISSED"
+        mark += ", aim met" if each["aimed"] else ""
+        table.add_row(
+            each["number"], each["what"], each["reason"] if each["value"] is None else _value(each["value"], unit),
+            _value(each["must"], unit), _value(each["aim"], unit), f"{mark}{_noise(each)}",
+        )  # fmt: skip
+    return table
+
+
+def _value(value: float, unit: str) -> str:
+    return f"{value:,.0f} {unit}" if value >= 1000 else f"{value:.3g}{'' if unit == '×' else ' '}{unit}"
+
+
+def _noise(each: dict[str, Any]) -> str:
+    return " noisy" if each["noisy"] else ""
+
+
+def _foot(document: dict[str, Any]) -> str:
+    machine, settings, versions = document["machine"], document["settings"], document["versions"]
+    pinned = "one core pinned" if machine["pinned"] else "not pinned"
+    return (
+        f"{settings['rounds']} rounds in {document['seconds']} s, Python {machine['python']}, SQLite {versions['sqlite']},"
+        f" {machine['cores']} cores, {pinned}, {machine['fdatasync_per_s']:,} fdatasync/s,"
+        f" load {machine['load_at_start']} at the start{', slowness planted' if settings['slow'] else ''}"
     )

@@ -1,0 +1,1 @@
+"""What the peers' workers run: plain modules that import nothing of ours, found over ``PYTHONPATH``."""

