@@ -63,17 +63,19 @@ def resolve(
         if not identities:
             without.append(f"{name}: no {line.channel.identity} known")
             continue
-        reach = line.channel.reach(context, now)
+        reach, capabilities = line.channel.reach(context, now), line.channel.capabilities
+        points = 0 if capabilities.ambient else line.points
         for identity in identities:
-            keys = {_key(name, each, identity): each for each in line.providers}
-            awake = [each for key, each in keys.items() if key not in delivery.tried and pinned in ("", key)]
-            ready = [each for each in awake if provider_key(name, each) not in pauses]
-            if not ready:
+            awake: Sequence[Provider] = line.providers
+            if pinned or delivery.tried:
+                keys = {_key(name, each, identity): each for each in awake}
+                awake = [each for key, each in keys.items() if key not in delivery.tried and pinned in ("", key)]
+            ready = [each for each in awake if provider_key(name, each) not in pauses] if pauses else awake
+            if ready:
+                scheme = ready[0].scheme
+                routes.append(Route(name, line.channel.audience, scheme, identity, capabilities, reach, points))
+            else:
                 rests += [pauses[provider_key(name, each)][0] for each in awake]
-                continue
-            capabilities = line.channel.capabilities
-            points = 0 if capabilities.ambient else line.points
-            routes.append(Route(name, line.channel.audience, ready[0].scheme, identity, capabilities, reach, points))
     return Resolved(tuple(routes), tuple(without), min(rests) if rests else None)
 
 

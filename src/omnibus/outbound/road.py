@@ -22,7 +22,7 @@ from omnibus.outbound.resolve import Line, Lines
 from omnibus.outbound.settle import Asked, Basis, Settling
 from omnibus.policy import Policy
 from omnibus.provider import Keep, Provider
-from omnibus.store import CodeRow, Limit, Outcome, Settlement, Store
+from omnibus.store import CodeRow, Limit, Outcome, Store
 from omnibus.timeline import Timeline
 
 SOURCE = "omnibus"  # the source of events that the bus itself states
@@ -104,45 +104,31 @@ def fact(
         "purpose": delivery.purpose, "channel": delivery.channel, "audience": delivery.audience,
         "provider": delivery.provider, "identity": delivery.identity,
     }  # fmt: skip
-    return Event(id_, SOURCE, type_, now, delivery.customer, {**told, **(data or {})})
-
-
-async def settle(
-    road: Road, delivery: Delivery, state: State, reason: str, *, events: Sequence[Event] = (),
-    due: datetime | None = None, outcome: Outcome | None = None, decision: str = "", **fields: Any,
-) -> None:  # fmt: skip
-    """Write what became of a claimed delivery, its events folded in the same commit, and return once it is on disk.
-
-    Raises:
-        Conflict: the context kept moving.
-        StoreFull: there was no room for as long as anybody would wait.
-    """
-    done = asyncio.get_running_loop().create_future()
-    settle_soon(
-        road, delivery, state, reason, events=events, due=due, outcome=outcome, decision=decision, done=done, **fields
-    )
-    await done
+    if data:
+        told.update(data)
+    return Event(id_, SOURCE, type_, now, delivery.customer, told)
 
 
 def settle_soon(
     road: Road, delivery: Delivery, state: State, reason: str, *, events: Sequence[Event] = (),
     due: datetime | None = None, outcome: Outcome | None = None, decision: str = "", basis: Basis | None = None,
-    done: asyncio.Future[None] | None = None, **fields: Any,
+    **fields: Any,
 ) -> None:  # fmt: skip
-    """Let the next commit write what became of a claimed delivery.
+    """Let the next commit write what became of a claimed delivery, its events folded in it.
+
+    What goes wrong with it is the dispatcher's to tell: whoever handed over does not wait.
 
     Args:
         basis: what it was judged by, where that is at hand: then nothing is read again.
-        done: who waits for the commit; a fault that nobody waits for is the dispatcher's to tell.
     """
     channel = fields.get("channel") or delivery.channel
     shown = state in SHOWN and road.withdrawable(delivery, channel)
     watched = bool(delivery.premises) and (shown or state in WAITING)
     if shown and due is None and "withdraw" not in fields and road.ambient(delivery, channel):
         due = delivery.expires  # a card on show is taken off at its deadline; a post stays
-    settlement = Settlement(
-        delivery.id, delivery.customer, delivery.lease, state, reason, due=due, outcome=outcome, decision=decision,
-        watched=watched, **fields,
-    )  # fmt: skip
+    told = {
+        "delivery": delivery.id, "customer": delivery.customer, "lease": delivery.lease, "state": state, "reason": reason,
+        "due": due, "outcome": outcome, "decision": decision, "watched": watched, **fields,
+    }  # fmt: skip
     now_shown = replace(delivery, state=state) if shown and watched else None
-    road.settling.add(Asked(settlement, tuple(events), now_shown, basis, done))
+    road.settling.add(Asked(told, tuple(events), now_shown, basis))

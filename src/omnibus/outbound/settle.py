@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 from omnibus.errors import Conflict, StoreFull
 from omnibus.model.context import Context
@@ -33,16 +34,20 @@ class Asked:
     """Hold a settlement that waits for the next commit.
 
     Args:
+        fields: of the settlement, but its change, which is known when its events are folded.
         shown: the delivery as it is now on show, when its premises are still looked at.
-        done: who waits for the commit; nobody where None.
     """
 
-    settlement: Settlement
+    fields: dict[str, Any]
     events: tuple[Event, ...] = ()
     shown: Delivery | None = None
     basis: Basis | None = None
-    done: asyncio.Future[None] | None = None
     tries: int = 0
+
+    @property
+    def customer(self) -> str:
+        """Name whose it is."""
+        return str(self.fields["customer"])
 
 
 class Settling:
@@ -75,21 +80,11 @@ class Settling:
                 self._batch, self._waiting = self._waiting, []
                 await self._patiently(self._batch)
         except BaseException as error:
-            self._fail(error)
+            self.failure, self._waiting = error, []
             if not isinstance(error, Exception):
                 raise
         finally:
             self._batch, self.work = [], None
-
-    def _fail(self, error: BaseException) -> None:
-        """Tell whoever waits; the dispatcher hears of what nobody waited for."""
-        told = error if isinstance(error, Exception) else Conflict("the worker stopped")
-        for each in (*self._batch, *self._waiting):
-            if each.done is None:
-                self.failure = told
-            elif not each.done.done():
-                each.done.set_exception(told)
-        self._waiting = []
 
     async def _patiently(self, batch: Sequence[Asked]) -> None:
         """Commit one batch; what a provider answered is worth waiting for room."""
@@ -104,7 +99,7 @@ class Settling:
 
     async def _commit(self, batch: Sequence[Asked]) -> None:
         store = self.timeline.store
-        strangers = [each.settlement.customer for each in batch if each.events and each.basis is None]
+        strangers = [each.customer for each in batch if each.events and each.basis is None]
         loaded = await store.load(strangers) if strangers else {}
         wanted: list[tuple[Asked, Settlement]] = []
         for each in batch:
@@ -113,27 +108,24 @@ class Settling:
             except StoreFull:
                 raise
             except Exception as error:  # noqa: BLE001 - a facet's fault is its own delivery's, not the batch's
-                self._refuse(each, error)
+                self.failure = error
         answers = await store.settle([settlement for _, settlement in wanted])
         for (each, _), ok in zip(wanted, answers, strict=True):
             if not ok:
                 await self._again(each)
-            elif each.done is not None and not each.done.done():
-                each.done.set_result(None)
-        self.timeline.ring([each.settlement.customer for each in batch])
+        self.timeline.ring([each.customer for each in batch])
 
     async def _folded(self, each: Asked, loaded: Mapping[str, Loaded]) -> Settlement:
-        settlement = each.settlement
         if not each.events:
-            return settlement
-        timeline, basis = self.timeline, each.basis or self._basis(loaded[settlement.customer])
+            return Settlement(**each.fields)
+        timeline, basis = self.timeline, each.basis or self._basis(loaded[each.customer])
         onward = timeline.onward(basis.loaded, each.events, basis.context) if len(each.events) == 1 else None
         change = onward[0] if onward else await timeline.fold(basis.loaded, each.events, context=basis.context)
         if each.shown is not None:
             after = onward[1] if onward else Context(basis.context.customer, timeline.facets, change.bodies)
             if broken([each.shown], after, timeline.now())[1]:  # its reason went while the hand-over was under way
-                return replace(settlement, change=change, due=timeline.now(), withdraw=True)
-        return replace(settlement, change=change)
+                return Settlement(**{**each.fields, "due": timeline.now(), "withdraw": True}, change=change)
+        return Settlement(**each.fields, change=change)
 
     def _basis(self, loaded: Loaded) -> Basis:
         return Basis(loaded, self.timeline.context(loaded))
@@ -141,15 +133,9 @@ class Settling:
     async def _again(self, each: Asked) -> None:
         """Fold once more: somebody was faster, perhaps with these very events."""
         if each.tries >= TRIES:
-            self._refuse(each, Conflict("the context kept moving; try again"))
+            self.failure = Conflict("the context kept moving; try again")
             return
         known = await self.timeline.store.known([(event.source, event.id) for event in each.events])
         each.events = tuple(event for event in each.events if (event.source, event.id) not in known)
         each.tries, each.basis = each.tries + 1, None
         self._waiting.append(each)
-
-    def _refuse(self, each: Asked, error: Exception) -> None:
-        if each.done is None:
-            self.failure = error
-        elif not each.done.done():
-            each.done.set_exception(error)
