@@ -108,7 +108,7 @@ class Journeys:
         context = await self.timeline.read(customer)
         now = self.timeline.now()
         names = _names(context, event.data)
-        entry = journey.entry_key(names)
+        entry = journey.entry_key(names).replace("\0", "")  # what a person wrote may hold one, a key may not
         if not entry or not all(holds(each, context, dict(event.data), now) for each in journey.trigger.where):
             return
         met = await self.store.runs(customer=customer, journey=journey.name, live=False)

@@ -48,6 +48,8 @@ def check_data(event: Event) -> None:
         InputError: it names the key.
     """
     where, data = f"event {event.id}", event.data
+    if "\0" in event.id or "\0" in event.source:
+        raise InputError("its id or source holds a NUL character", where="event", fix="take it out")
     for key in TEXTS.get(event.type, ()):
         if not isinstance(data.get(key), str | int) or not str(data[key]).strip():
             raise InputError(f"`{key}` is missing or no text", where=where, fix=f'give "{key}": "…"')

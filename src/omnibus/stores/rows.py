@@ -16,6 +16,7 @@ from omnibus.model.event import Event
 from omnibus.model.run import Run
 from omnibus.store import OpenAttempt
 from omnibus.stores.schema import from_micros, to_micros
+from omnibus.stores.texts import NUL, nul, refuse
 
 Row = tuple[Any, ...]
 
@@ -55,7 +56,13 @@ def moment(stamp: int | None) -> datetime | None:
 
 
 def delivery_row(each: Delivery) -> Row:
-    """Write a delivery as its columns (in DELIVERY order, without the lease), and whether it is watched."""
+    """Write a delivery as its columns (in DELIVERY order, without the lease), and whether it is watched.
+
+    Raises:
+        InputError: a NUL in its origin.
+    """
+    if NUL in each.origin:
+        raise nul()
     data = {
         "values": each.values, "inline": each.inline, "premises": each.premises, "offer": each.offer, "key": each.key,
     }  # fmt: skip
@@ -99,7 +106,13 @@ def read_delivery(row: Row) -> Delivery:
 
 
 def event_row(each: Event, heard: int) -> Row:
-    """Write an event as source, id, type, time, subject, data, heard."""
+    """Write an event as source, id, type, time, subject, data, heard.
+
+    Raises:
+        InputError: a NUL in its id, source or subject.
+    """
+    if NUL in each.id or NUL in each.source or NUL in each.subject:
+        raise nul()
     return each.source, each.id, each.type, to_micros(each.time), each.subject, dump(dict(each.data)), heard
 
 
@@ -132,7 +145,12 @@ def read_attempt(row: Row) -> OpenAttempt:
 
 
 def run_row(each: Run, started: datetime) -> Row:
-    """Write a run as the columns RUN."""
+    """Write a run as the columns RUN.
+
+    Raises:
+        InputError: a NUL in what it was entered for.
+    """
+    refuse(each.entry)
     return (
         each.id, each.customer, each.journey, each.version, each.entry, each.node, micros(each.due), dump(each.waiting),
         each.revision, dump(each.values), each.reason, to_micros(each.started or started),

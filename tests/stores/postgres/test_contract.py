@@ -12,9 +12,10 @@ from omnibus.store import Store
 from omnibus.stores.postgres import Postgres
 from omnibus.testing.contracts.roll import RollContract
 from omnibus.testing.contracts.store import NOW, StoreContract
+from omnibus.testing.contracts.texts import TextsContract
 
 
-class TestPostgres(StoreContract, RollContract):
+class TestPostgres(StoreContract, RollContract, TextsContract):
     @pytest.fixture(autouse=True)
     def _database(self, databases: Any) -> None:
         self.url = databases.make()

@@ -16,6 +16,7 @@ from omnibus.stores.postgres.sheet import Sheet, open_sheet
 from omnibus.stores.postgres.standing import batch
 from omnibus.stores.rows import read_delivery, read_events
 from omnibus.stores.schema import from_micros, to_micros
+from omnibus.stores.texts import matchless, storable
 
 FIND = "SELECT ref, customer FROM identity WHERE ref = ANY(%s)"
 CREATE = (
@@ -32,6 +33,7 @@ async def canonical(db: Connection, ids: Iterable[str]) -> dict[str, str]:
 
 async def load(db: Connection, ids: Sequence[str], since: datetime | None) -> dict[str, Loaded]:
     """Load customers by the ids asked for, all in one round trip unless one of them was merged."""
+    ids = storable(ids)
     if not ids:
         return {}
     found, merged = await _load(db, list(dict.fromkeys(ids)), since)
@@ -91,7 +93,7 @@ async def page(db: Connection, after: str, limit: int) -> list[Customer]:
 
 async def find(db: Connection, refs: Sequence[str]) -> dict[str, str]:
     """Find customers by identity refs."""
-    return dict(await (await db.execute(FIND, (list(refs),))).fetchall())
+    return dict(await (await db.execute(FIND, (storable(refs),))).fetchall())
 
 
 async def create(db: Connection, wanted: Sequence[tuple[str, Sequence[Identity]]], now: datetime) -> list[str]:
@@ -139,13 +141,13 @@ async def rewrite(db: Connection, change: Change) -> None:
 
 async def known(db: Connection, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
     """Tell which (source, id) are stored."""
-    cursor = await batch(db, sql.KNOWN, keys)
+    cursor = await batch(db, sql.KNOWN, [each for each in keys if not matchless(each)])
     return set(await cursor.fetchall()) if cursor is not None else set()
 
 
 async def events(db: Connection, subjects: Sequence[str], last: int | None) -> list[Event]:
     """List events of subjects in timeline order."""
     if last is None:
-        return read_events(await (await db.execute(sql.READ_EVENTS, (list(subjects),))).fetchall())
-    rows = await (await db.execute(sql.READ_LAST_EVENTS, (list(subjects), last))).fetchall()
+        return read_events(await (await db.execute(sql.READ_EVENTS, (storable(subjects),))).fetchall())
+    rows = await (await db.execute(sql.READ_LAST_EVENTS, (storable(subjects), last))).fetchall()
     return read_events(reversed(rows))

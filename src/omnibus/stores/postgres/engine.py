@@ -23,6 +23,7 @@ from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from omnibus.errors import ConfigError, StoreFull
+from omnibus.stores.texts import nul
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
@@ -131,6 +132,7 @@ class Engine:
 
         Raises:
             StoreFull: the database is away, full or read-only; nothing is stored.
+            InputError: a text holds a NUL; nothing is stored.
         """
         return await self._again(lambda db, mark: self._once(db, job, mark), patience, silence)
 
@@ -165,6 +167,10 @@ class Engine:
                     mark.use(db)
                     async with _answering(db, silence):
                         return await _closing(db, act(db, mark))
+            except psycopg.DataError as error:
+                if error.sqlstate is None:  # psycopg's own: the server never saw it
+                    raise nul() from None
+                raise
             except (*CLASH, Surprise) as error:
                 clashes += 1
                 if clashes > CLASHES:
@@ -247,6 +253,8 @@ async def joined(connection: Any, job: Job[T]) -> T:
             except Surprise:
                 continue
         raise StoreFull("the store is too busy")
+    except psycopg.DataError as error:
+        raise (nul() if error.sqlstate is None else error) from None
     except psycopg.OperationalError as error:
         raise StoreFull(f"the store cannot be used now ({type(error).__name__})") from error
     finally:

@@ -18,6 +18,7 @@ from omnibus.stores.postgres.engine import Connection, Surprise
 from omnibus.stores.postgres.standing import Standing, batch, context_row, reaches
 from omnibus.stores.rows import Row, dump, event_row, micros
 from omnibus.stores.schema import to_micros
+from omnibus.stores.texts import without_nul
 
 
 @dataclass(slots=True)
@@ -114,14 +115,15 @@ class Sheet:
         if not (shown and old in SHOWN and move.due is None):
             row.due = micros(move.due)
         row.state, row.tried = new.value, tried
-        row.reason = row.reason if move.reason is None else move.reason
-        row.provider_id = row.provider_id if move.provider_id is None else move.provider_id
+        reason = None if move.reason is None else without_nul(move.reason)
+        row.reason = row.reason if reason is None else reason
+        row.provider_id = row.provider_id if move.provider_id is None else without_nul(move.provider_id)
         row.watched = row.watched if shown else int(new is State.QUEUED)
         self.touched.add(row.id)
         if move.attempt and shown:  # it did arrive, whatever we thought
             self.proven.append((row.customer, move.attempt))
         elif move.attempt:  # it came back: the budget gets its points again
-            self.bounced.append((row.customer, move.attempt, move.reason))
+            self.bounced.append((row.customer, move.attempt, reason))
         if move.due is not None:
             self._due(row, to_micros(move.due))
 
@@ -178,8 +180,8 @@ class Sheet:
         if told is None:
             return
         row = (
-            told.attempt, customer or "", told.outcome, told.reason, to_micros(now), told.provider_id, int(told.counts),
-            told.details,
+            told.attempt, customer or "", told.outcome, without_nul(told.reason), to_micros(now),
+            without_nul(told.provider_id), int(told.counts), told.details,
         )  # fmt: skip
         (self.stray if customer is None else self.closed).append(row)
 

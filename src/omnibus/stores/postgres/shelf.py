@@ -18,6 +18,7 @@ from omnibus.stores.postgres.standing import batch
 from omnibus.stores.postgres.upkeep import void
 from omnibus.stores.rows import EVENT, RUN, read_events, read_run, run_row
 from omnibus.stores.schema import from_micros, to_micros
+from omnibus.stores.texts import matchless
 
 GUARD_CODE = "SELECT pg_advisory_xact_lock(7305, hashtext(%s))"  # baskets of one code, one after the other
 GUARD_PROVIDER = "SELECT pg_advisory_xact_lock(7304, hashtext(%s))"
@@ -84,6 +85,8 @@ async def note(db: Connection, scope: str, name: str, value: str | None) -> str 
     if value is not None:
         await db.execute(NOTE, (scope, name, value))
         return value
+    if matchless((scope, name)):
+        return None
     cursor = await db.execute("SELECT value FROM note WHERE scope = %s AND name = %s", (scope, name))
     row = await cursor.fetchone()
     return None if row is None else str(row[0])
@@ -115,6 +118,8 @@ async def runs(
         where.append("due <= %s")
         given.append(to_micros(due))
         order = "due"
+    if matchless(given):
+        return []
     statement = f"SELECT {RUN} FROM run WHERE {' AND '.join(where)} ORDER BY {order}, id LIMIT %s"
     return [read_run(row) for row in await (await db.execute(statement, (*given, last))).fetchall()]
 

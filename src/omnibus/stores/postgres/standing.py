@@ -11,6 +11,7 @@ from omnibus.store import Change, Settlement, encode_bodies
 from omnibus.stores.postgres.engine import Connection
 from omnibus.stores.rows import Row, dump, micros
 from omnibus.stores.schema import to_micros
+from omnibus.stores.texts import without_nul
 
 
 @dataclass(slots=True)
@@ -41,12 +42,12 @@ class Standing:
 
     def fill(self, each: Settlement) -> None:
         """Take over what a settlement says; what it leaves open stays."""
-        self.state, self.reason, self.due = each.state.value, each.reason, micros(each.due)
+        self.state, self.reason, self.due = each.state.value, without_nul(each.reason), micros(each.due)
         self.watched, self.reported, self.lease = int(each.watched), "", None
         for name in ("channel", "provider", "identity", "provider_id", "attempts", "faults"):
             told = getattr(each, name)
             if told is not None:
-                setattr(self, name, told)
+                setattr(self, name, without_nul(told) if isinstance(told, str) else told)
         self.tried = self.tried if each.tried is None else dump(each.tried)
         self.flagged = self.flagged if each.flagged is None else int(each.flagged)
         self.withdraw = self.withdraw if each.withdraw is None else int(each.withdraw)

@@ -24,6 +24,7 @@ from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale, join
 from omnibus.stores.postgres.upkeep import Keeping
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
+from omnibus.stores.texts import matchless
 
 PAGE = 500
 OLDEST = 15  # the first version whose MERGE, SKIP LOCKED and statistics we looked at
@@ -274,6 +275,9 @@ class Postgres(Keeping, Store, Roll):
         return next(iter(await self._all(sql, *given)), None)
 
     async def _all(self, sql: str, *given: Any) -> list[Any]:
+        if matchless(given):
+            return []
+
         async def job(db: Connection) -> list[Any]:
             return await (await db.execute(sql, given)).fetchall()
 

@@ -25,6 +25,7 @@ from omnibus.stores.sqlite import accepting, batch, books, campaigns, customers,
 from omnibus.stores.sqlite.engine import NEAR, Engine, at_once
 from omnibus.stores.sqlite.hearing import Hearing
 from omnibus.stores.sqlite.upkeep import Keeping
+from omnibus.stores.texts import refuse
 
 PAGE = 500
 
@@ -65,6 +66,8 @@ class Sqlite(Keeping, Hearing, Store, Roll):
         return await self.engine.read(lambda db: loading.find(db, refs), near=len(refs) <= NEAR)
 
     async def create(self, wanted: Sequence[tuple[str, Sequence[Identity]]], now: datetime) -> list[str]:
+        for id_, own in wanted:
+            refuse(id_, *(text for each in own for text in (each.ref, each.kind, each.value, each.evidence)))
         return await self.engine.write(lambda db: customers.create(db, wanted, now))
 
     async def merge(self, loser: str, winner: str, changes: Sequence[Change]) -> bool:
@@ -93,6 +96,7 @@ class Sqlite(Keeping, Hearing, Store, Roll):
     # the road out
 
     async def accept(self, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
+        refuse(*(each.key for each in wishes))
         urgent = any(each.purpose == "transactional" for wish in wishes for each in wish.deliveries)
         return await self.engine.write(lambda db: accepting.accept(db, wishes), urgent=urgent)
 
@@ -183,6 +187,7 @@ class Sqlite(Keeping, Hearing, Store, Roll):
         self, code: CodeRow, *, basket: str, customer: str, single: bool, limit: int | None, now: datetime,
         change: Change | None,
     ) -> Redemption | None:  # fmt: skip
+        refuse(basket)
         return await self.engine.write(
             lambda db: shelf.redeem(
                 db, code, basket, customer, single=single, limit=limit, now=now, change=change, stirring=self.stirring
@@ -191,6 +196,7 @@ class Sqlite(Keeping, Hearing, Store, Roll):
         )
 
     async def put_handover(self, short: str, customer: str, expires: datetime) -> None:
+        refuse(short)
         sql = "INSERT INTO handover (short, customer, expires) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
         await self.engine.write(lambda db: db.execute(sql, (short, customer, to_micros(expires))) and None)
 
@@ -202,6 +208,7 @@ class Sqlite(Keeping, Hearing, Store, Roll):
     async def note(self, scope: str, name: str, value: str | None = None) -> str | None:
         if value is None:
             return await self.engine.read(lambda db: shelf.note(db, scope, name, None), near=True)
+        refuse(scope, name, value)
         return await self.engine.write(lambda db: shelf.note(db, scope, name, value))
 
     # journeys
@@ -224,6 +231,7 @@ class Sqlite(Keeping, Hearing, Store, Roll):
         return await self.engine.write(lambda db: shelf.step(db, steps, now, self.stirring))
 
     async def define(self, name: str, version: str, body: str) -> None:
+        refuse(name, version, body)
         sql = "INSERT INTO journey (name, version, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
         await self.engine.write(lambda db: db.execute(sql, (name, version, body)) and None)
 
