@@ -10,7 +10,7 @@ import fcntl
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,12 +35,13 @@ def connect(path: Path, *, readonly: bool = False) -> apsw.Connection:
     db = apsw.Connection(str(path), statementcachesize=300)
     db.set_busy_timeout(10_000)
     # else each new value of a parameter lets the statement be planned anew: ten times the price of running it
-    # (sqlite.org/c3ref/c_dbconfig_defensive.html, SQLITE_DBCONFIG_ENABLE_QPSG)
+    # source: sqlite.org/c3ref/c_dbconfig_defensive.html on "QPSG"
     db.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
     db.execute("PRAGMA foreign_keys=ON")
     db.execute("PRAGMA cache_size=-65536")
+    db.execute("PRAGMA temp_store=MEMORY")  # what a savepoint may undo; else each commit makes a file for it
     if readonly:
         db.execute("PRAGMA query_only=ON")
     return db
@@ -53,6 +54,14 @@ def at_once(db: apsw.Connection, look: Callable[[], T]) -> T:
         return look()
     finally:
         db.execute("ROLLBACK")
+
+
+class Undone(Exception):
+    """Roll a whole commit back, whose only call was at fault."""
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__(fault)
+        self.fault = fault
 
 
 class Engine:
@@ -186,16 +195,23 @@ class Engine:
                 group = [self._jobs.popleft() for _ in range(min(len(self._jobs), MOST))]
                 self._pressing = bool(self._jobs)
             answers = self._commit(db, [job for job, _, _ in group])
+            told: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
             for (_, loop, done), answer in zip(group, answers, strict=True):
+                told.setdefault(loop, []).append((done, answer))
+            for loop, these in told.items():  # one call across threads for all of them
                 if not loop.is_closed():
-                    loop.call_soon_threadsafe(_resolve, done, answer)
+                    loop.call_soon_threadsafe(_resolve, these)
         db.close()
 
     def _commit(self, db: apsw.Connection, jobs: list[Job]) -> list[Any]:
         try:
             db.execute("BEGIN IMMEDIATE")
-            answers: list[Any] = [_one(db, job) for job in jobs]
+            answers: list[Any] = [_alone(db, jobs[0])] if len(jobs) == 1 else [_one(db, job) for job in jobs]
             db.execute("COMMIT")
+        except Undone as undone:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            return [undone.fault]
         except apsw.Error as error:  # full, locked, damaged, gone: nothing of this group is stored
             if db.in_transaction:
                 db.execute("ROLLBACK")
@@ -203,21 +219,35 @@ class Engine:
         return answers
 
 
+_GONE = (apsw.FullError, apsw.BusyError, apsw.IOError, apsw.ReadOnlyError, apsw.CorruptError, apsw.NotADBError)
+
+
 def _one(db: apsw.Connection, job: Job) -> Any:
     """Run one call under its own savepoint, so that its fault undoes nobody else's work."""
     try:
         with db:
             return job(db)
-    except (apsw.FullError, apsw.BusyError, apsw.IOError, apsw.ReadOnlyError, apsw.CorruptError, apsw.NotADBError):
+    except _GONE:
         raise
     except Exception as error:  # noqa: BLE001 - handed to the caller, who raises it
         return error
 
 
-def _resolve(done: asyncio.Future[Any], answer: Any) -> None:
-    if done.done():
-        return
-    if isinstance(answer, Exception):
-        done.set_exception(answer)
-    else:
-        done.set_result(answer)
+def _alone(db: apsw.Connection, job: Job) -> Any:
+    """Run the only call of a commit: its fault undoes the whole, so it needs no savepoint."""
+    try:
+        return job(db)
+    except _GONE:
+        raise
+    except Exception as error:
+        raise Undone(error) from error
+
+
+def _resolve(told: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
+    for done, answer in told:
+        if done.done():
+            continue
+        if isinstance(answer, Exception):
+            done.set_exception(answer)
+        else:
+            done.set_result(answer)
