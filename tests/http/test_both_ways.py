@@ -150,6 +150,14 @@ async def test_many_places_are_not_kept_for_ever() -> None:
         assert [each.path for each in server.requests] == [f"/{number}" for number in range(300)]
 
 
+async def test_what_a_query_says_is_not_kept() -> None:
+    async with FaultyServer(lambda _: Reply()) as server:
+        client = Client(server.base_url)
+        assert (await client.request("GET", "/send?to=%2B442079460000")).ok
+        assert not client._letterhead._places
+        await client.aclose()
+
+
 async def test_a_mock_that_lets_through_reaches_the_wire() -> None:
     async with FaultyServer(lambda request: Reply.of_json({"path": request.path})) as server:
         client = Client(server.base_url)

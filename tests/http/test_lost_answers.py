@@ -10,7 +10,6 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from omnibus import Refused, TryLater, Unknown
 from omnibus.errors import DeliveryError
-from omnibus.http import MAX_BODY, Answer, Client, error_for
+from omnibus.http import MAX_BODY, Client, error_for
 from omnibus.testing import Fault, FaultyServer, Reply
 
 CLOSED = "http://127.0.0.1:1"
@@ -236,16 +235,6 @@ async def test_the_status_of_an_error_counts_even_without_its_body() -> None:
     long = await told(lambda _: Reply(400, b"x" * (MAX_BODY + 100_000)))
     assert long.status == 400
     assert len(long.body) <= MAX_BODY
-
-
-def test_retry_after_is_read_in_all_its_forms_and_capped() -> None:
-    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
-    cases = {"7": 7, "0.5": 0.5, " 7 ": 7, "-3": 0, "1e99": 86_400, "inf": 86_400, "": None, "soon": None, "nan": None}
-    cases |= {"Wed, 21 Oct 2015 07:28:00 GMT": 0, "Fri, 31 Dec 9999 23:59:59 GMT": 86_400, "Wed, 99 Oct": None}
-    for value, seconds in cases.items():
-        assert Answer(429, {"retry-after": value}).retry_after == seconds, value
-    assert 90 < (Answer(429, {"retry-after": soon}).retry_after or 0) <= 100
-    assert Answer(429).retry_after is None
 
 
 async def test_a_closed_client_sends_nothing() -> None:

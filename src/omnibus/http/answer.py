@@ -10,6 +10,8 @@ from email.utils import parsedate_to_datetime
 from math import isnan
 from typing import Any
 
+from pydantic_core import from_json
+
 from omnibus.errors import DeliveryError, Refused, TryLater, Unknown
 
 MAX_RETRY_AFTER = 86_400.0  # seconds; absurd values are capped to a day
@@ -36,7 +38,7 @@ class Answer:
             DeliveryError: another status with an unreadable body: what ``error_for`` says of the status.
         """
         try:
-            return jsonlib.loads(self.body)
+            return _loads(self.body)
         except (ValueError, RecursionError):
             if self.ok:
                 raise Unknown("unreadable_answer") from None
@@ -56,6 +58,13 @@ class Answer:
             except (ValueError, TypeError):
                 return None
         return None if isnan(seconds) else min(max(seconds, 0.0), MAX_RETRY_AFTER)
+
+
+def _loads(body: bytes) -> Any:
+    try:
+        return from_json(body)
+    except ValueError:  # other encodings, a byte order mark, half a pair of surrogates: slower, and more patient
+        return jsonlib.loads(body)
 
 
 def error_for(answer: Answer) -> DeliveryError:

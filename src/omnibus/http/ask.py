@@ -94,9 +94,10 @@ class Letterhead:
                 found = Place(method.upper(), httpx.URL(where))
             except (httpx.InvalidURL, UnicodeError):
                 raise Refused("bad_url") from None
-            if len(self._places) >= KEPT:
-                self._places.clear()
-            self._places[method, url] = found
+            if "?" not in url:  # a query is one message's own, and may hold what is personal
+                if len(self._places) >= KEPT:
+                    self._places.clear()
+                self._places[method, url] = found
         return found
 
     def ask(self, place: Place, kind: str, body: bytes, headers: Mapping[str, str], login: str) -> Ask:
