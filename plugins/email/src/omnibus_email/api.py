@@ -28,14 +28,11 @@ from omnibus import (
     TryLater,
     Unknown,
 )
-from omnibus.http import Answer, Client
+from omnibus.http import Answer, Client, error_for
 from omnibus_email import head, incoming
+from omnibus_email import letter as letters
 from omnibus_email.channel import Email
-from omnibus_email.content import EmailContent
-from omnibus_email.mime import message_id, thread_id
 
-#: the name under which our attempt travels through a provider and comes back in its webhooks
-ATTEMPT = "omnibus_attempt"
 MAX_AGE = 300  # seconds that a signed time may be off, either way
 
 
@@ -57,6 +54,17 @@ class ApiSettings(ProviderSettings):
     previous_hook_secret: SecretStr = SecretStr("")
 
 
+class KeySettings(ApiSettings):
+    """Take the one key that logs in as well."""
+
+    api_key: SecretStr
+
+    @property
+    def bearer(self) -> Mapping[str, Any]:
+        """Give the arguments of ``Client`` that show it as a bearer token."""
+        return {"headers": {"authorization": f"Bearer {self.api_key.get_secret_value()}"}}
+
+
 class Api(Provider):
     """Hold the client and the sender."""
 
@@ -75,9 +83,10 @@ class Api(Provider):
         """Give the domain that we send from."""
         return self.sender[1].rpartition("@")[2]
 
-    @abstractmethod
     def credentials(self) -> Mapping[str, Any]:
-        """Give the arguments of ``Client`` that log in: ``headers`` or ``auth``."""
+        """Give the arguments of ``Client`` that log in: ``headers`` or ``auth``; by default the key as a bearer token."""
+        told: Mapping[str, Any] = self.settings.bearer
+        return told
 
     @property
     def client(self) -> Client:
@@ -91,6 +100,31 @@ class Api(Provider):
         if self._client is None:
             self._client = Client(self.settings.base_url or self.url, **self.credentials())
         return self._client
+
+    def letter(self, content: object, address: str, attempt: Attempt) -> letters.Letter:
+        """Check a mail and its address.
+
+        Raises:
+            DeliveryError: one of them is wrong.
+        """
+        return letters.Letter(letters.mail_of(content), head.address_of(address), attempt, self.sender, self.reply_to)
+
+    #: path of a call that changes nothing and needs a good key
+    harmless: ClassVar[str] = ""
+
+    async def probe(self) -> Answer:
+        """Make that call."""
+        return await self.client.request("GET", self.harmless)
+
+    async def check(self) -> None:
+        """Make a harmless call.
+
+        Raises:
+            DeliveryError: what is wrong.
+        """
+        answer = await self.probe()
+        if not answer.ok:
+            raise error_for(answer)
 
     async def aclose(self) -> None:
         """Close the client."""
@@ -142,53 +176,6 @@ class Api(Provider):
             raise Forged("no time")
         if not -MAX_AGE <= self.now().timestamp() - int(stamp) <= back:
             raise Forged("too old, or of the future")
-
-
-def mail_of(content: object) -> EmailContent:
-    """Give the content as a mail, its texts checked for what could become a header.
-
-    Raises:
-        Refused: it is none, or it is forged.
-    """
-    if not isinstance(content, EmailContent):
-        raise Refused("no_mail")
-    for each in (content.subject, content.sender, *content.headers.values(), *(a.name for a in content.attachments)):
-        head.checked(each)
-    return content
-
-
-def references(content: EmailContent, attempt: Attempt, domain: str) -> dict[str, str]:
-    """Write threading headers; the second reference names our attempt, for providers replace the Message-ID."""
-    mine = f"<{reference(attempt, domain)}>"
-    if not content.thread:
-        return {"References": mine}
-    root = f"<{thread_id(content.thread, domain)}>"
-    return {"In-Reply-To": root, "References": f"{root} {mine}"}
-
-
-def reference(attempt: Attempt, domain: str) -> str:
-    """Name our attempt as a Message-ID that answers repeat in their references."""
-    return f"oma.{attempt.id}@{domain}"
-
-
-def extra_headers(content: EmailContent, attempt: Attempt, domain: str) -> dict[str, str]:
-    """Give the headers that go beside the provider's fields; non-ASCII values as encoded words."""
-    made = {**content.headers, **references(content, attempt, domain), "Auto-Submitted": "auto-generated"}
-    return {name: value if value.isascii() else " ".join(head.encoded_words(value)) for name, value in made.items()}
-
-
-def own_id(attempt: Attempt, domain: str) -> str:
-    """Name a mail by its delivery, for providers that keep a given Message-ID."""
-    return message_id(attempt.delivery, domain)
-
-
-def named(pair: tuple[str, str], brand: str = "") -> str:
-    """Write ``Acme <hello@example.com>`` for a JSON field; quotes in the name are escaped."""
-    display = pair[0] or brand
-    if not display:
-        return pair[1]
-    quoted = display.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{quoted}" <{pair[1]}>'
 
 
 def fields_of(answer: Answer) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from typing import Any, ClassVar
 from pydantic import SecretStr
 
 from omnibus import Attempt, Content, Event, Forged, Keep, Receipt, Refused, Report, Request, Unknown
-from omnibus.http import error_for
-from omnibus_email import api, head, incoming, mime
+from omnibus.http import Answer, error_for
+from omnibus_email import api, incoming, mime
+from omnibus_email.letter import ATTEMPT, own_id
 from omnibus_email.reply import unquoted
 
 #: ``event`` → our event; ``accepted``, ``stored`` and unknown ones bring no news; ``failed`` is looked at closer
@@ -65,11 +66,11 @@ class Mailgun(api.Api):
 
     async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         """Post one mail for one person; Mailgun keeps our Message-ID."""
-        mail, to = api.mail_of(content), head.address_of(address)
-        name = api.own_id(attempt, self.domain)
-        raw = mime.write(mail, mime.Envelope(self.sender, to, name, attempt.started, self.reply_to))
+        mail = self.letter(content, address, attempt)
+        name = own_id(attempt, self.domain)
+        raw = mime.write(mail.content, mime.Envelope(self.sender, mail.to, name, attempt.started, self.reply_to))
         answer = await self.client.request(
-            "POST", f"/v3/{self.settings.domain or self.domain}/messages.mime", data=fields(to, attempt),
+            "POST", f"/v3/{self.settings.domain or self.domain}/messages.mime", data=fields(mail.to, attempt),
             files={"message": ("message.eml", raw, "message/rfc822")},
         )  # fmt: skip
         told = api.fields_of(answer)
@@ -79,15 +80,9 @@ class Mailgun(api.Api):
             return Receipt(api.text(told, "id").strip("<>"))
         raise Refused("http_413") if answer.status == 413 else error_for(answer)
 
-    async def check(self) -> None:
-        """Read the domain.
-
-        Raises:
-            DeliveryError: what is wrong.
-        """
-        answer = await self.client.request("GET", f"/v4/domains/{self.settings.domain or self.domain}")
-        if not answer.ok:
-            raise error_for(answer)
+    async def probe(self) -> Answer:
+        """Read the domain."""
+        return await self.client.request("GET", f"/v4/domains/{self.settings.domain or self.domain}")
 
     def prove(self, request: Request) -> None:
         """Check the signature over time and token; it does not cover the event, so the token makes the event's id.
@@ -110,7 +105,7 @@ class Mailgun(api.Api):
         told = request.json()
         event = api.walk(told, "event-data")
         what, mail = api.text(event, "event"), api.text(event, "message", "headers", "message-id").strip("<>")
-        attempt = api.text(event, "user-variables", api.ATTEMPT)
+        attempt = api.text(event, "user-variables", ATTEMPT)
         type_ = EVENTS.get(what)
         if type_ is None or not (mail or attempt):
             return ()
@@ -150,7 +145,7 @@ def inbound(told: Mapping[str, str], domain: str, now: datetime) -> list[Report]
 
 def fields(to: str, attempt: Attempt) -> dict[str, str]:
     """Write the form beside the mail itself."""
-    told = {"to": to, f"v:{api.ATTEMPT}": attempt.id}
+    told = {"to": to, f"v:{ATTEMPT}": attempt.id}
     return told | ({"o:tag": attempt.message[:128]} if attempt.message else {})
 
 

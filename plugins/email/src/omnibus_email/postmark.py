@@ -7,7 +7,6 @@ webhooks https://postmarkapp.com/developer/webhooks/webhooks-overview. Postmark 
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -29,8 +28,8 @@ from omnibus import (
     Unreachable,
 )  # fmt: skip
 from omnibus.http import Answer, error_for
-from omnibus_email import api, head
-from omnibus_email.content import EmailContent
+from omnibus_email import api
+from omnibus_email.letter import ATTEMPT, Letter, given, named
 from omnibus_email.reply import unquoted
 
 #: ``ErrorCode`` of a refusal → what to raise
@@ -81,6 +80,7 @@ class Postmark(api.Api):
 
     scheme: ClassVar[str] = "postmark"
     url = "https://api.postmarkapp.com"
+    harmless = "/server"
     Settings = PostmarkSettings
     idempotency = "echo"
 
@@ -91,7 +91,7 @@ class Postmark(api.Api):
 
     async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         """Post one mail for one person."""
-        body = payload(api.mail_of(content), head.address_of(address), attempt, self.sender, self.reply_to)
+        body = payload(self.letter(content, address, attempt))
         if self.settings.stream:
             body["MessageStream"] = self.settings.stream
         answer = await self.client.request("POST", "/email", json=body)
@@ -105,16 +105,6 @@ class Postmark(api.Api):
             return Receipt(api.text(told, "MessageID"))
         raise fault(answer, code, api.text(told, "Message"))
 
-    async def check(self) -> None:
-        """Read the server's own data.
-
-        Raises:
-            DeliveryError: what is wrong.
-        """
-        answer = await self.client.request("GET", "/server")
-        if not answer.ok:
-            raise error_for(answer)
-
     def prove(self, request: Request) -> None:
         """Compare ``X-Hook-Secret``; there is no signature."""
         if not api.shown(request, self.secrets()):
@@ -126,7 +116,7 @@ class Postmark(api.Api):
         record = api.text(told, "RecordType")
         if not record:
             return inbound(told, self.now())
-        mail, attempt = api.text(told, "MessageID"), api.text(told, "Metadata", api.ATTEMPT)
+        mail, attempt = api.text(told, "MessageID"), api.text(told, "Metadata", ATTEMPT)
         data: dict[str, Any] = {"url": api.text(told, "OriginalLink")} if record == "Click" else {}
         type_, field = RECORDS.get(record, ("", ""))
         if record == "Bounce":
@@ -157,27 +147,17 @@ def fault(answer: Answer, code: str, words: str) -> Exception:
     return error_for(answer)
 
 
-def payload(
-    content: EmailContent, to: str, attempt: Attempt, sender: tuple[str, str], reply_to: tuple[str, str] | None
-) -> dict[str, Any]:
+def payload(mail: Letter) -> dict[str, Any]:
     """Write the body of ``POST /email``."""
-    headers = api.extra_headers(content, attempt, sender[1].rpartition("@")[2])
-    body: dict[str, Any] = {
-        "From": api.named(sender, content.sender), "To": to, "Subject": content.subject, "TextBody": content.text,
-        "HtmlBody": content.html, "Headers": [{"Name": name, "Value": value} for name, value in headers.items()],
-        "Metadata": {api.ATTEMPT: attempt.id}, "Tag": attempt.message[:1000],
-    }  # fmt: skip
-    if reply_to:
-        body["ReplyTo"] = api.named(reply_to)
-    if content.attachments:
-        body["Attachments"] = [
-            {
-                "Name": each.name, "Content": base64.b64encode(each.data).decode(), "ContentType": each.media_type,
-                **({"ContentID": f"cid:{each.cid}"} if each.cid else {}),
-            }
-            for each in content.attachments
-        ]  # fmt: skip
-    return body
+    content, attempt = mail.content, mail.attempt
+    return {
+        "From": named(mail.sender_named), "To": mail.to, "Subject": content.subject, "TextBody": content.text,
+        "HtmlBody": content.html, "Headers": [{"Name": name, "Value": value} for name, value in mail.headers.items()],
+        "Metadata": {ATTEMPT: attempt.id}, "Tag": attempt.message[:1000],
+    } | given({
+        "ReplyTo": named(mail.reply_to),
+        "Attachments": mail.files("Name", "Content", "ContentType", "ContentID", "cid:{}"),
+    })  # fmt: skip
 
 
 def inbound(told: Any, now: Any) -> list[Report]:

@@ -15,12 +15,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from pydantic import SecretStr
-
 from omnibus import Attempt, Content, Event, Forged, Keep, Receipt, Refused, Report, Request, TryLater, Unknown
 from omnibus.http import Answer, error_for
-from omnibus_email import api, head
-from omnibus_email.content import EmailContent
+from omnibus_email import api
+from omnibus_email.letter import ATTEMPT, Letter, given, named
 
 QUOTA_AGAIN = 3600.0  # seconds until a used-up quota is worth another look
 #: ``type`` of a webhook → our event and what it says; every other type brings no news
@@ -49,10 +47,8 @@ ERRORS: dict[str, Callable[[str, Answer], Exception]] = {
 }
 
 
-class ResendSettings(api.ApiSettings):
+class ResendSettings(api.KeySettings):
     """Take ``resend://`` and the keys of the table; ``webhook_secret`` is the ``whsec_…`` of the webhook's page."""
-
-    api_key: SecretStr
 
 
 class Resend(api.Api):
@@ -60,17 +56,14 @@ class Resend(api.Api):
 
     scheme: ClassVar[str] = "resend"
     url = "https://api.resend.com"
+    harmless = "/domains"
     Settings = ResendSettings
     idempotency = "key"
     key_window: ClassVar[float] = 86_400
 
-    def credentials(self) -> Mapping[str, Any]:
-        """Log in by bearer token."""
-        return {"headers": {"authorization": f"Bearer {self.settings.api_key.get_secret_value()}"}}
-
     async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         """Post one mail for one person."""
-        body = payload(api.mail_of(content), head.address_of(address), attempt, self.sender, self.reply_to)
+        body = payload(self.letter(content, address, attempt))
         headers = {"idempotency-key": attempt.id}
         answer = await self.client.request("POST", "/emails", json=body, headers=headers)
         told = api.fields_of(answer)
@@ -83,16 +76,6 @@ class Resend(api.Api):
         if name in ERRORS and not (isinstance(plain, Unknown) and answer.status >= 500):
             raise ERRORS[name](name, answer)
         raise plain
-
-    async def check(self) -> None:
-        """List the domains, which needs a good key.
-
-        Raises:
-            DeliveryError: what is wrong.
-        """
-        answer = await self.client.request("GET", "/domains")
-        if not answer.ok:
-            raise error_for(answer)
 
     def prove(self, request: Request) -> None:
         """Check the Svix signature, ``v1,`` base64 HMAC-SHA256 over id, time and raw body."""
@@ -120,31 +103,22 @@ class Resend(api.Api):
             data = {"url": api.text(told, "data", "click", "link")}
         at = api.when(api.walk(told, "created_at"), self.now())
         tags = {api.text(each, "name"): api.text(each, "value") for each in api.maps(api.walk(told, "data", "tags"))}
-        attempt = tags.get(api.ATTEMPT) or api.text(told, "data", "tags", api.ATTEMPT) or None
+        attempt = tags.get(ATTEMPT) or api.text(told, "data", "tags", ATTEMPT) or None
         name = api.name_of("svix", request.headers.get("svix-id", ""))
         return [Report(id=name, type=type_, at=at, attempt=attempt, provider_id=mail, data=data)]
 
 
-def payload(
-    content: EmailContent, to: str, attempt: Attempt, sender: tuple[str, str], reply_to: tuple[str, str] | None
-) -> dict[str, Any]:
+def payload(mail: Letter) -> dict[str, Any]:
     """Write the body of ``POST /emails``."""
-    body: dict[str, Any] = {
-        "from": api.named(sender, content.sender), "to": [to], "subject": content.subject, "text": content.text,
-        "html": content.html, "headers": api.extra_headers(content, attempt, sender[1].rpartition("@")[2]),
-        "tags": [{"name": api.ATTEMPT, "value": re.sub(r"[^A-Za-z0-9_-]", "_", attempt.id)}],
-    }  # fmt: skip
-    if reply_to:
-        body["reply_to"] = api.named(reply_to)
-    if content.attachments:
-        body["attachments"] = [
-            {
-                "filename": each.name, "content": base64.b64encode(each.data).decode(), "content_type": each.media_type,
-                **({"content_id": each.cid} if each.cid else {}),
-            }
-            for each in content.attachments
-        ]  # fmt: skip
-    return body
+    content = mail.content
+    return {
+        "from": named(mail.sender_named), "to": [mail.to], "subject": content.subject, "text": content.text,
+        "html": content.html, "headers": mail.headers,
+        "tags": [{"name": ATTEMPT, "value": re.sub(r"[^A-Za-z0-9_-]", "_", mail.attempt.id)}],
+    } | given({
+        "reply_to": named(mail.reply_to),
+        "attachments": mail.files("filename", "content", "content_type", "content_id"),
+    })  # fmt: skip
 
 
 def signature(body: bytes, name: str, stamp: str, secret: str) -> str:

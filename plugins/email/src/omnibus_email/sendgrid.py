@@ -16,12 +16,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from pydantic import SecretStr
 
 from omnibus import Attempt, Content, Event, Forged, Keep, Receipt, Refused, Report, Request, TryLater
 from omnibus.http import Answer, error_for
-from omnibus_email import api, head
-from omnibus_email.content import EmailContent
+from omnibus_email import api
+from omnibus_email.letter import ATTEMPT, Letter, given
 
 #: ``event`` → our event; ``processed``, ``deferred`` and ``group_resubscribe`` bring no news here
 EVENTS = {
@@ -42,10 +41,8 @@ DROPPED = frozenset({"spam reporting address", "unsubscribed address", "spam con
 BLOCKED = "blocked"
 
 
-class SendgridSettings(api.ApiSettings):
+class SendgridSettings(api.KeySettings):
     """Take ``sendgrid://`` and the keys of the table; ``webhook_secret`` is the verification (public) key in base64."""
-
-    api_key: SecretStr
 
 
 class Sendgrid(api.Api):
@@ -53,16 +50,13 @@ class Sendgrid(api.Api):
 
     scheme: ClassVar[str] = "sendgrid"
     url = "https://api.sendgrid.com"
+    harmless = "/v3/scopes"
     Settings = SendgridSettings
     idempotency = "echo"
 
-    def credentials(self) -> Mapping[str, Any]:
-        """Log in by bearer token."""
-        return {"headers": {"authorization": f"Bearer {self.settings.api_key.get_secret_value()}"}}
-
     async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         """Post one mail for one person; a success has no body, the id is a header."""
-        body = payload(api.mail_of(content), head.address_of(address), attempt, self.sender, self.reply_to)
+        body = payload(self.letter(content, address, attempt))
         answer = await self.client.request("POST", "/v3/mail/send", json=body)
         if answer.ok:
             return Receipt(answer.headers.get("x-message-id") or None)
@@ -78,16 +72,6 @@ class Sendgrid(api.Api):
         if answer.retry_after is not None or not told.isdigit() or len(told) > 12:
             return answer.retry_after
         return min(max(int(told) - self.now().timestamp(), 0.0), 86_400.0)
-
-    async def check(self) -> None:
-        """List what the key may do.
-
-        Raises:
-            DeliveryError: what is wrong.
-        """
-        answer = await self.client.request("GET", "/v3/scopes")
-        if not answer.ok:
-            raise error_for(answer)
 
     def prove(self, request: Request) -> None:
         """Check the ECDSA signature over time and raw body, with either live key."""
@@ -106,7 +90,7 @@ class Sendgrid(api.Api):
     def _report(self, told: Mapping[str, Any]) -> list[Report]:
         what, name = api.text(told, "event"), api.text(told, "sg_event_id")
         mail = api.text(told, "sg_message_id").partition(".")[0]
-        attempt = api.text(told, api.ATTEMPT)
+        attempt = api.text(told, ATTEMPT)
         type_ = EVENTS.get(what)
         if type_ is None or not name or not (mail or attempt):
             return []
@@ -134,36 +118,27 @@ def told_by(what: str, type_: str, told: Mapping[str, Any]) -> tuple[str, dict[s
     return type_, data
 
 
-def payload(
-    content: EmailContent, to: str, attempt: Attempt, sender: tuple[str, str], reply_to: tuple[str, str] | None
-) -> dict[str, Any]:
+def payload(mail: Letter) -> dict[str, Any]:
     """Write the body of ``POST /v3/mail/send``; plain text must stand before HTML."""
-    body: dict[str, Any] = {
-        "personalizations": [{"to": [{"email": to}], "custom_args": {api.ATTEMPT: attempt.id}}],
-        "from": mailbox((sender[0] or content.sender, sender[1])), "subject": content.subject,
+    content, attempt = mail.content, mail.attempt
+    files = mail.files("filename", "content", "type", "content_id")
+    return {
+        "personalizations": [{"to": [{"email": mail.to}], "custom_args": {ATTEMPT: attempt.id}}],
+        "from": mailbox(mail.sender_named), "subject": content.subject,
         "content": [
             {"type": "text/plain", "value": content.text}, {"type": "text/html", "value": content.html},
         ],
-        "headers": api.extra_headers(content, attempt, sender[1].rpartition("@")[2]),
-    }  # fmt: skip
-    if attempt.message:
-        body["categories"] = [attempt.message[:255]]
-    if reply_to:
-        body["reply_to"] = mailbox(reply_to)
-    if content.attachments:
-        body["attachments"] = [
-            {
-                "content": base64.b64encode(each.data).decode(), "filename": each.name, "type": each.media_type,
-                **({"disposition": "inline", "content_id": each.cid} if each.cid else {"disposition": "attachment"}),
-            }
-            for each in content.attachments
-        ]  # fmt: skip
-    return body
+        "headers": mail.headers,
+    } | given({
+        "categories": [attempt.message[:255]] if attempt.message else [],
+        "reply_to": mailbox(mail.reply_to) if mail.reply_to else {},
+        "attachments": [{**each, "disposition": "inline" if "content_id" in each else "attachment"} for each in files],
+    })  # fmt: skip
 
 
 def mailbox(pair: tuple[str, str]) -> dict[str, str]:
     """Write a mailbox as an object."""
-    return {"email": pair[1], "name": pair[0]} if pair[0] else {"email": pair[1]}
+    return given({"email": pair[1], "name": pair[0]})
 
 
 def signed(data: bytes, shown: str, key: bytes) -> bool:

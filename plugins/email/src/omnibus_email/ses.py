@@ -14,21 +14,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr
 
-from omnibus import (
-    Attempt,
-    Content,
-    Event,
-    Forged,
-    Keep,
-    Receipt,
-    Refused,
-    Report,
-    Request,
-    TryLater,
-    Unknown,
-)
+from omnibus import Attempt, Content, Event, Forged, Keep, Receipt, Refused, Report, Request, TryLater, Unknown
 from omnibus.http import Answer, error_for
-from omnibus_email import api, head, incoming, mime, sns
+from omnibus_email import api, incoming, mime, sns
+from omnibus_email.letter import ATTEMPT, own_id, reference
 from omnibus_email.sigv4 import Credentials, signed
 
 #: error name → what to raise
@@ -104,15 +93,15 @@ class Ses(api.Api):
 
     async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         """Post one mail for one person; SES replaces the Message-ID by its own."""
-        mail, to = api.mail_of(content), head.address_of(address)
-        if not to.isascii():
+        mail = self.letter(content, address, attempt)
+        if not mail.to.isascii():
             raise Refused("5.6.7")  # SES knows no SMTPUTF8
-        name, mark = api.own_id(attempt, self.domain), api.reference(attempt, self.domain)
-        raw = mime.write(mail, mime.Envelope(self.sender, to, name, attempt.started, self.reply_to, mark))
+        name, mark = own_id(attempt, self.domain), reference(attempt, self.domain)
+        raw = mime.write(mail.content, mime.Envelope(self.sender, mail.to, name, attempt.started, self.reply_to, mark))
         answer = await self._call(
             "POST",
             "/v2/email/outbound-emails",
-            json.dumps(payload(raw, to, attempt, self.sender, self.settings)).encode(),
+            json.dumps(payload(raw, mail.to, attempt, self.sender, self.settings)).encode(),
         )
         told = api.fields_of(answer)
         if answer.ok:
@@ -125,15 +114,9 @@ class Ses(api.Api):
             raise error_for(answer)
         raise make(next(each for each in error if each in ERRORS))
 
-    async def check(self) -> None:
-        """Read the account's sending state.
-
-        Raises:
-            DeliveryError: what is wrong.
-        """
-        answer = await self._call("GET", "/v2/email/account")
-        if not answer.ok:
-            raise error_for(answer)
+    async def probe(self) -> Answer:
+        """Read the account's sending state."""
+        return await self._call("GET", "/v2/email/account")
 
     def prove(self, request: Request) -> None:
         """Check topic and signature; the headers must tell the same as the body."""
@@ -178,7 +161,7 @@ class Ses(api.Api):
         elif type_ == "message.failed":
             data = {"reason": api.text(detail, "reason") or "template"}
         at = api.when(api.walk(detail, "timestamp") or api.walk(event, "mail", "timestamp"), self.now())
-        attempt = api.text(event, "mail", "tags", api.ATTEMPT, 0) or None
+        attempt = api.text(event, "mail", "tags", ATTEMPT, 0) or None
         return [Report(api.name_of("sns", name), type_, at, attempt=attempt, provider_id=mail, data=data)]
 
 
@@ -192,6 +175,6 @@ def payload(raw: bytes, to: str, attempt: Attempt, sender: tuple[str, str], mine
     body: dict[str, Any] = {
         "FromEmailAddress": sender[1], "Destination": {"ToAddresses": [to]},
         "Content": {"Raw": {"Data": base64.b64encode(raw).decode()}},
-        "EmailTags": [{"Name": api.ATTEMPT, "Value": re.sub(r"[^A-Za-z0-9_-]", "_", attempt.id)}],
+        "EmailTags": [{"Name": ATTEMPT, "Value": re.sub(r"[^A-Za-z0-9_-]", "_", attempt.id)}],
     }  # fmt: skip
     return body | ({"ConfigurationSetName": mine.configuration_set} if mine.configuration_set else {})
