@@ -46,7 +46,7 @@ async def test_who_gets_no_turn_in_time_has_not_begun() -> None:
     first = asyncio.create_task(hand_over(provider, 1))
     await settled()
     with pytest.raises(TryLater, match="no_turn"):
-        await hand_over(provider, 2, deadline=0.02)
+        await hand_over(provider, 2, deadline=1.0)
     provider.wire.release()
     await first
     assert len(provider.wire.handed) == 1

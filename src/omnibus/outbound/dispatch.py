@@ -29,7 +29,8 @@ from omnibus.outbound.turn import in_turn
 from omnibus.store import Grant, Loaded, OpenAttempt
 
 BATCH = 100  # deliveries in one claim
-LULL = 0.005  # seconds of machine time that a claim waits for more free slots
+LULL = 0.005  # seconds of machine time that a claim waits for more free slots, again and again …
+STEADY = 8  # … as long as each time this part of the slots becomes free
 ROUNDS = 10  # times that one delivery is judged again within a claim
 
 
@@ -49,6 +50,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._wanted, self._room = 0, asyncio.Event()
+        self._pressed = False  # the last claim was full: there is more than we can take
 
     @property
     def in_flight(self) -> int:
@@ -58,7 +60,7 @@ class Dispatcher:
     @property
     def busy(self) -> bool:
         """Tell whether anything is in flight, or answered and not settled yet."""
-        return bool(self._tasks or self.road.settling.work)
+        return bool(self._tasks or self.road.settling)
 
     async def drain(self) -> int:
         """Work until nothing is due and nothing is in flight; returns how many deliveries were claimed."""
@@ -75,15 +77,30 @@ class Dispatcher:
     async def round(self) -> int:
         """Claim once and start what may go; returns how many were claimed."""
         self._tell()
-        while self.slots - self.in_flight < self.slots // 3:
-            # a claim is worth more the more it takes; a slow provider holds the others up for a moment only
-            if not await self._some_room(self.slots // 3) and self.in_flight < self.slots:
-                break
+        await self._room_enough()
         road, free = self.road, self.slots - self.in_flight
-        claimed = await road.store.claim(road.now(), limit=min(BATCH, free), lease=self.lease, term=road.lease_term)
+        road.settling.flush()
+        await asyncio.sleep(0)  # it folds and asks for its commit now, which the claim then shares
+        limit = min(BATCH, free)
+        claimed = await road.store.claim(road.now(), limit=limit, lease=self.lease, term=road.lease_term)
+        self._pressed = len(claimed) == limit
         if claimed:
             await self._sort(claimed)
+        if not self._tasks:
+            road.settling.flush()
         return len(claimed)
+
+    async def _room_enough(self) -> None:
+        """Wait until a claim is worth its price: it is worth more the more it takes, and under pressure that is all slots.
+
+        A slow provider holds the others up for a moment only: where answers come slowly, the claim takes what is free.
+        """
+        free = self.slots - self.in_flight
+        while free < (self.slots if self._pressed else self.slots // 3):
+            await self._some_room(self.slots)
+            before, free = free, self.slots - self.in_flight
+            if free and free - before < self.slots // STEADY:
+                return
 
     async def finish(self) -> None:
         """Wait until everything in flight is answered and settled."""
@@ -98,21 +115,23 @@ class Dispatcher:
             raise failure
 
     async def _some_done(self) -> None:
-        settling = self.road.settling.work
-        await asyncio.wait({*self._tasks, settling} if settling else self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        settling = self.road.settling
+        if not self._tasks:
+            settling.flush()
+        waits = {*self._tasks, settling.work} if settling.work else self._tasks
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _some_room(self, slots: int) -> bool:
-        """Wait a moment until so many slots are free."""
+    async def _some_room(self, slots: int) -> None:
+        """Wait a moment, or until so many slots are free."""
         self._room.clear()
         self._wanted = slots
         try:
             async with asyncio.timeout(LULL):
                 await self._room.wait()
         except TimeoutError:
-            return False
+            pass
         finally:
             self._wanted = 0
-        return True
 
     async def _sort(self, claimed: Sequence[Delivery]) -> None:
         fresh: list[Delivery] = []
@@ -200,3 +219,5 @@ class Dispatcher:
             self._failure = task.exception()
         if self._wanted and self.slots - self.in_flight >= self._wanted:
             self._room.set()
+        if not self._tasks:
+            self.road.settling.flush()

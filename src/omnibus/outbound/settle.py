@@ -18,6 +18,7 @@ from omnibus.model.event import Event
 from omnibus.store import Loaded, Settlement
 from omnibus.timeline import TRIES, Timeline, broken
 
+MOMENT = 0.01  # seconds of machine time that an answer waits for others to be written down with
 PATIENCE = 600  # tries, a second apart, to write an answer down while the store has no room
 
 
@@ -51,7 +52,7 @@ class Asked:
 
 
 class Settling:
-    """Collect settlements and commit them, batch after batch, until none waits.
+    """Collect settlements and commit them, batch after batch.
 
     Args:
         rest: waits seconds of machine time, when the store has no room.
@@ -61,6 +62,7 @@ class Settling:
         self.timeline, self.rest = timeline, rest
         self._waiting: list[Asked] = []
         self._batch: list[Asked] = []
+        self._timer: asyncio.TimerHandle | None = None
         self.work: asyncio.Task[None] | None = None
         self.failure: BaseException | None = None
 
@@ -69,22 +71,31 @@ class Settling:
         return len(self._waiting) + len(self._batch)
 
     def add(self, asked: Asked) -> None:
-        """Take one in; the commit begins as soon as whoever runs now lets go."""
+        """Take one in; it is committed at the next flush, or after a moment."""
         self._waiting.append(asked)
-        if self.work is None:
+        if self.work is None and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(MOMENT, self.flush)
+
+    def flush(self) -> None:
+        """Begin to commit what waits; whoever is about to bring a commit of their own, or has nothing else to do, calls it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting and self.work is None:
             self.work = asyncio.get_running_loop().create_task(self._all())
 
     async def _all(self) -> None:
+        self._batch, self._waiting = self._waiting, []
         try:
-            while self._waiting:
-                self._batch, self._waiting = self._waiting, []
-                await self._patiently(self._batch)
+            await self._patiently(self._batch)
         except BaseException as error:
             self.failure, self._waiting = error, []
             if not isinstance(error, Exception):
                 raise
         finally:
             self._batch, self.work = [], None
+            if self._waiting:  # answered meanwhile
+                self._timer = asyncio.get_running_loop().call_later(MOMENT, self.flush)
 
     async def _patiently(self, batch: Sequence[Asked]) -> None:
         """Commit one batch; what a provider answered is worth waiting for room."""
