@@ -63,15 +63,33 @@ def delivery_row(each: Delivery) -> Row:
     """
     if NUL in each.origin:
         raise nul()
-    data = {
-        "values": each.values, "inline": each.inline, "premises": each.premises, "offer": each.offer, "key": each.key,
-    }  # fmt: skip
+    accepted = to_micros(each.accepted)
+    due = accepted if each.due is each.accepted else micros(each.due)
     return (
         each.id, each.customer, each.subject, each.message, each.purpose, each.topic, each.brand, each.audience,
-        dump(each.via), each.state.value, each.reason, micros(each.due), to_micros(each.accepted), micros(each.expires),
-        dump(data), each.origin, each.channel, each.provider, each.identity, each.provider_id, dump(each.tried),
-        each.attempts, each.faults, int(each.flagged), int(each.withdraw), int(bool(each.premises)),
+        _list(each.via), str(each.state), each.reason, due, accepted, micros(each.expires), _data(each), each.origin,
+        each.channel, each.provider, each.identity, each.provider_id, _list(each.tried), each.attempts, each.faults,
+        int(each.flagged), int(each.withdraw), int(bool(each.premises)),
     )  # fmt: skip
+
+
+@lru_cache(maxsize=1000)
+def _list(names: tuple[str, ...]) -> str:
+    """Write what many rows have in common; few such lists are made, so they are remembered."""
+    return dump(names)
+
+
+@lru_cache(maxsize=1000)
+def _terms(premises: tuple[str, ...], offer: str) -> str:
+    return f'"premises":{dump(premises)},"offer":{dump(offer)}'
+
+
+def _data(each: Delivery) -> str:
+    """Write what is read with the row and never searched, as one object; most of it is empty most of the time."""
+    values = dump(each.values) if each.values else "{}"
+    inline = dump(each.inline) if each.inline else '""'
+    key = dump(each.key) if each.key else '""'
+    return f'{{"values":{values},"inline":{inline},{_terms(each.premises, each.offer)},"key":{key}}}'
 
 
 _STATES = {each.value: each for each in State}

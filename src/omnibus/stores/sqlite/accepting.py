@@ -19,7 +19,8 @@ from omnibus.stores.rows import DELIVERY, delivery_row, dump, read_delivery
 from omnibus.stores.schema import to_micros
 from omnibus.stores.sqlite.customers import canonical
 from omnibus.stores.sqlite.listing import EACH, listed
-from omnibus.stores.sqlite.statements import RAISED, URGENT
+from omnibus.stores.sqlite.statements import RAISED, RAISING, URGENT
+from omnibus.stores.texts import NUL
 
 Answer = tuple[Delivery, ...] | None
 
@@ -31,12 +32,8 @@ _SPREAD = (
     f"INSERT INTO delivery ({_COLUMNS}) SELECT substr(l.value, 1, ?2), c.id, c.id, {', '.join(f'?{n}' for n in range(3, 26))}"
     f' FROM {EACH}(?1) l CROSS JOIN customer c ON c.id=substr(l.value, ?2 + 1) WHERE c."into" IS NULL'
 )
-#: as RAISED, for many lanes that are all due at ?2; one that is due before is not written again
-_RAISE = (
-    f"INSERT INTO lane (customer, due, urgent) SELECT value, ?2, ?3 FROM {EACH}(?1) WHERE true ON CONFLICT (customer)"
-    " DO UPDATE SET due=min(coalesce(due, ?2), ?2), urgent=CASE WHEN ?3 IS NULL THEN urgent ELSE"
-    " min(coalesce(urgent, ?3), ?3) END WHERE due IS NULL OR due>?2 OR (?3 IS NOT NULL AND (urgent IS NULL OR urgent>?3))"
-)
+#: as RAISED, for all lanes of a list
+_RAISED = f"INSERT INTO lane (customer, due, urgent) SELECT value, ?2, ?3 FROM {EACH}(?1) WHERE true {RAISING}"
 TALLY = "INSERT INTO tally (name, count) VALUES ('accepted', ?1) ON CONFLICT (name) DO UPDATE SET count=count+?1"
 _MERGED = f'SELECT c.id, c."into" FROM {EACH}(?) l CROSS JOIN customer c ON c.id=l.value'
 _KEYS = f"SELECT k.key, k.digest, k.deliveries FROM {EACH}(?) l CROSS JOIN sendkey k ON k.key=l.value"
@@ -118,6 +115,8 @@ def accept_many(db: apsw.Connection, mailing: Mailing) -> None:
     if not mailing.ids:
         return
     who: Sequence[str] = mailing.customers
+    if NUL in "".join(who):  # a list would end there, and name somebody else
+        raise stranger(next(each for each in who if NUL in each))
     if spread(db, mailing.templates, who, mailing.ids) < len(mailing.ids):
         who = _lead_on(db, mailing)
     raise_lanes(db, mailing.templates, who)
@@ -159,7 +158,7 @@ def raise_lanes(db: apsw.Connection, templates: Sequence[Delivery], customers: S
     """Let the lanes of customers be due when what they got is."""
     urgent = [to_micros(each.due) for each in templates if each.purpose == URGENT]
     due = min(to_micros(each.due) for each in templates)
-    db.execute(_RAISE, (listed(customers), due, min(urgent, default=None)))
+    db.execute(_RAISED, (listed(customers), due, min(urgent, default=None)))
 
 
 def _read(db: apsw.Connection, id_: str) -> Delivery:

@@ -39,11 +39,13 @@ FREED = (
     f" (SELECT min(due) FROM delivery WHERE customer=?1 AND due IS NOT NULL AND purpose='{URGENT}') END WHERE customer=?1"
 )
 
-#: the lane is due at ?2 at the latest; ?3 only for what is urgent
-RAISED = (
-    "INSERT INTO lane (customer, due, urgent) VALUES (?1, ?2, ?3) ON CONFLICT (customer) DO UPDATE SET"
-    " due=min(coalesce(due, ?2), ?2), urgent=CASE WHEN ?3 IS NULL THEN urgent ELSE min(coalesce(urgent, ?3), ?3) END"
+#: the lane is due at ?2 at the latest; ?3 only for what is urgent; one that is due before is not written again
+RAISING = (
+    "ON CONFLICT (customer) DO UPDATE SET due=min(coalesce(due, ?2), ?2),"
+    " urgent=CASE WHEN ?3 IS NULL THEN urgent ELSE min(coalesce(urgent, ?3), ?3) END"
+    " WHERE due IS NULL OR due>?2 OR (?3 IS NOT NULL AND (urgent IS NULL OR urgent>?3))"
 )
+RAISED = f"INSERT INTO lane (customer, due, urgent) VALUES (?1, ?2, ?3) {RAISING}"
 
 LEASED = (
     "UPDATE delivery SET lease=?, lease_until=?, state=CASE WHEN state IN ('queued','held') THEN 'sending' ELSE state END"
