@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from omnibus.errors import Forged
 
+_written = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  # made once, not for each token
 MAC_BYTES = 16  # 128 bits are enough for tokens that live minutes to months
 
 
@@ -36,7 +37,7 @@ class Tokens:
     def seal(self, claims: Mapping[str, str], seconds: int) -> str:
         """Sign claims that hold for *seconds* (0: for ever)."""
         ends = int(self._now().timestamp()) + seconds if seconds else 0
-        body = json.dumps([ends, dict(claims)], separators=(",", ":"), ensure_ascii=False).encode()
+        body = _written([ends, dict(claims)]).encode()
         return _text(hmac.digest(self._key, body, sha256)[:MAC_BYTES] + body)
 
     def read(self, token: str) -> dict[str, str] | None:

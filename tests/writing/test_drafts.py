@@ -11,7 +11,7 @@ from omnibus.model.draft import Draft, Element, Fact, OptOut
 from omnibus.model.message import CallToAction, Media, Message, Purpose
 from omnibus.model.offer import Offer, Terms
 from omnibus.writing import Writer, read_message, terms_for
-from omnibus.writing.templates import LIMIT
+from omnibus.writing.sandbox import LIMIT
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 BRAND = Brand(
@@ -188,6 +188,7 @@ def test_no_price_no_fact():
 SAID = {
     "\n{{ customer.frist_name }}": "messages/cart-reminder.md:6: `frist_name` is missing; did you mean `first_name`?",
     "{{ custmer.name }}": "messages/cart-reminder.md:5: `custmer` is missing; did you mean `customer`?",
+    "{{ crat.id }}": "messages/cart-reminder.md:5: `crat` is missing; did you mean `cart`?",
     "{{ cart.lines[7].name }}": "messages/cart-reminder.md:5: entry 7 is missing",
     "{{ orders.recent[0].total }}": "messages/cart-reminder.md:5: entry 0 is missing",
     "{{ cart }}": "messages/cart-reminder.md:5: a value is a table or list; name one of its fields, or join it",
@@ -225,6 +226,22 @@ def test_a_template_that_fails_names_file_line_and_name(body):
 def test_a_message_without_a_file_names_the_part():
     with pytest.raises(MessageError, match=r"^hi headline: `x` is missing; known are brand"):
         draft(Message("hi", headline="{{ x }}"))
+
+
+def test_what_one_text_sets_no_other_sees():
+    told = message("{{ x | default('unset') }}", headline="{% set x = 'set' %}{{ x }}")
+    writer = Writer(BRAND)
+    given = {
+        "view": VIEW,
+        "values": {},
+        "locale": "",
+        "zone": "",
+        "delivery": "d",
+        "terms": None,
+        "opt_out": OptOut(),
+        "now": NOW,
+    }
+    assert {writer.draft(told, **given).text for _ in range(3)} == {"unset"}
 
 
 def test_a_mapping_s_own_names_are_data():

@@ -12,7 +12,7 @@ from omnibus.model.brand import Brand
 from omnibus.model.draft import Draft, OptOut
 from omnibus.model.message import Message
 from omnibus.writing import Writer
-from omnibus.writing.templates import clean
+from omnibus.writing.values import clean
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 READERS = (MarkdownIt("commonmark"), MarkdownIt("gfm-like", {"linkify": False}))

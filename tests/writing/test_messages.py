@@ -118,6 +118,9 @@ def test_a_language_gives_words_only(write):
     assert german.data["values"] == {"greeting": "Hello", "extra": 1}
     assert german.version != plain.version
     assert messages.pick("cart-reminder", "fr") is plain
+    for _ in range(2):  # picks are remembered, each for itself
+        assert messages.pick("cart-reminder", "de-AT") is german
+        assert messages.pick("cart-reminder") is messages.pick("cart-reminder", "fr") is plain
     with pytest.raises(NotFound) as caught:
         messages.pick("cart-remindr", "de")
     assert str(caught.value) == "there is no message `cart-remindr`; did you mean `cart-reminder`?"

@@ -60,29 +60,38 @@ class Composer:
         profile = context[Profile]
         locale = profile.locale or self.brand.locale
         message = self.pick(delivery, locale)
-
-        def draft_from(names: Collection[str] | None) -> Draft:
-            view = context.view(names)
-            view.pop("profile", None)
-            view["customer"] = {**profile.view(), "id": context.customer.id}
-            return self.drafter.draft(
-                message, view=view, values={**message.data.get("values", {}), **delivery.values}, locale=locale,
-                zone=profile.zone or self.brand.zone, delivery=delivery.id, terms=terms, opt_out=self.opt_out(delivery),
-                now=now,
-            )  # fmt: skip
-
+        wants = self.drafter.wants(message)
         try:
-            draft = draft_from(self.drafter.wants(message))
+            draft = self._draft(delivery, message, context, profile, wants, terms, now)
         except MessageError:
-            draft = draft_from(None)  # with all names there are, so that the error can suggest one
+            if wants is None:
+                raise  # with all names there are, so that the error can suggest one
+            draft = self._draft(delivery, message, context, profile, None, terms, now)
         if self.tracked is not None and channel.capabilities.html:
             draft = self.tracked(draft, delivery)
         content = channel.compose(draft, self._layout(channel, message, locale), context)
-        missing = [fact.kind for fact in draft.facts if fact.text not in content.text]
+        text = content.text
+        missing = [fact.kind for fact in draft.facts if fact.text not in text]
         if missing:
             what = f"{channel.name} lost {', '.join(missing)}"
             raise MessageError(what, where=message.source or message.name, fix="shorten the text around it")
         return message, content
+
+    def _draft(
+        self, delivery: Delivery, message: Message, context: Context, profile: Profile, wants: Collection[str] | None,
+        terms: Terms | None, now: datetime,
+    ) -> Draft:  # fmt: skip
+        view = context.view(wants)
+        view.pop("profile", None)
+        view["customer"] = {"id": context.customer.id}
+        if wants is None or "customer" in wants:
+            view["customer"] = {**profile.view(), "id": context.customer.id}
+        told = message.data.get("values")
+        return self.drafter.draft(
+            message, view=view, values={**told, **delivery.values} if told else delivery.values,
+            locale=profile.locale or self.brand.locale, zone=profile.zone or self.brand.zone, delivery=delivery.id,
+            terms=terms, opt_out=self.opt_out(delivery), now=now,
+        )  # fmt: skip
 
     def _layout(self, channel: Channel, message: Message, locale: str) -> Layout | None:
         key = (channel.name, channel.audience, message.name, message.version, locale)

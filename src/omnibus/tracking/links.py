@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, replace
 
 from omnibus.errors import Forged
 from omnibus.model.delivery import Delivery
-from omnibus.model.draft import Draft, OptOut
+from omnibus.model.draft import Draft, Element, Fact, OptOut
 from omnibus.tokens import Tokens
+
+
+class Page(OptOut):
+    """Seal the token of the page when somebody reads ``url``: most channels show none."""
+
+    __slots__ = ("_page",)
+    _page: Callable[[], str]
+
+    @classmethod
+    def of(cls, page: Callable[[], str], mailto: str) -> OptOut:
+        """Make one whose *url* is not known yet."""
+        made = object.__new__(cls)
+        for name, value in (("_page", page), ("mailto", mailto), ("word", OptOut().word)):
+            object.__setattr__(made, name, value)
+        return made
+
+    def __getattr__(self, name: str) -> str:
+        """Fill in the one slot that is empty."""
+        if name != "url":
+            raise AttributeError(name)
+        url = self._page()
+        object.__setattr__(self, "url", url)
+        return url
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what is said, whenever it was sealed."""
+        return isinstance(other, OptOut) and astuple(self) == astuple(other)
+
+    def __hash__(self) -> int:
+        """Hash as an opt-out does."""
+        return hash(astuple(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +60,12 @@ class Links:
         mailto = f"mailto:{self.mailto}?subject=unsubscribe" if self.mailto else ""
         if not self.public_url:
             return OptOut(mailto=mailto)
-        claims = {"u": delivery.customer, "d": delivery.id, "t": delivery.topic, "p": delivery.purpose}
-        return OptOut(f"{self.public_url}/u/{self.tokens.seal(claims, 0)}", mailto)
+
+        def page() -> str:
+            claims = {"u": delivery.customer, "d": delivery.id, "t": delivery.topic, "p": delivery.purpose}
+            return f"{self.public_url}/u/{self.tokens.seal(claims, 0)}"
+
+        return Page.of(page, mailto)
 
     def tracked(self, draft: Draft, delivery: Delivery) -> Draft:
         """Let the draft's link lead over us, wherever it stands; without a public URL or link the draft stays."""
@@ -40,8 +76,13 @@ class Links:
         return replace(
             draft, cta=replace(draft.cta, url=ours), text=draft.text.replace(url, ours),
             markdown=draft.markdown.replace(url, ours), skeleton="" if url in draft.markdown else draft.skeleton,
-            elements=tuple(replace(each, text=each.text.replace(url, ours)) for each in draft.elements),
-            facts=tuple(replace(each, text=each.text.replace(url, ours)) for each in draft.facts),
+            elements=tuple([
+                Element(each.kind, each.text.replace(url, ours), each.rank) if url in each.text else each
+                for each in draft.elements
+            ]),
+            facts=tuple([
+                Fact(each.kind, each.text.replace(url, ours)) if url in each.text else each for each in draft.facts
+            ]),
         )  # fmt: skip
 
     def read_click(self, token: str) -> dict[str, str]:

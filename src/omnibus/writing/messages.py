@@ -22,7 +22,8 @@ from omnibus.model.message import CallToAction, Media, Message
 from omnibus.settings.words import suggest
 from omnibus.writing.drafts import mistake_in
 from omnibus.writing.front import Front, Known, read_front
-from omnibus.writing.templates import TemplateMistake, Templates
+from omnibus.writing.sandbox import TemplateMistake
+from omnibus.writing.templates import Templates
 
 _NAME = re.compile(r"(?P<name>[a-z0-9][a-z0-9_-]*)(?:\.(?P<language>[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*))?")
 _HEADLINE = re.compile(r"#\s+(?P<text>.*?)(?:\s+#+)?\s*")
@@ -30,6 +31,7 @@ _OPEN = re.compile(r":::+\s*(?P<channel>[\w-]+)\s*")
 _CLOSE = re.compile(r":::+\s*")
 _FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")
 _VALUE_IN_CODE = re.compile(r"`[^`]*\{\{[^`]*`")
+KEPT = 4096  # picks that are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Messages:
     """Hold all messages by name, and each in its languages; the language of the plain file is ``""``."""
 
     by_name: Mapping[str, Mapping[str, Message]] = field(default_factory=dict)
+    _picked: dict[tuple[str, str], Message] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,12 +52,18 @@ class Messages:
         Raises:
             NotFound: no such message, with the nearest name.
         """
-        languages = self.by_name.get(name)
-        if languages is None:
-            raise NotFound(f"there is no message `{name}`", fix=suggest(name, self.by_name))
-        parts = locale.lower().split("-")
-        tags = ["-".join(parts[:end]) for end in range(len(parts), 0, -1)]
-        return next((languages[tag] for tag in (*tags, "") if tag in languages), next(iter(languages.values())))
+        found = self._picked.get((name, locale))
+        if found is None:
+            languages = self.by_name.get(name)
+            if languages is None:
+                raise NotFound(f"there is no message `{name}`", fix=suggest(name, self.by_name))
+            parts = locale.lower().split("-")
+            tags = ["-".join(parts[:end]) for end in range(len(parts), 0, -1)]
+            found = next((languages[tag] for tag in (*tags, "") if tag in languages), next(iter(languages.values())))
+            if len(self._picked) >= KEPT:  # people may call their language anything
+                self._picked.clear()
+            self._picked[name, locale] = found
+        return found
 
 
 @dataclass(slots=True)

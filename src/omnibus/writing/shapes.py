@@ -1,0 +1,100 @@
+"""A skeleton, read once for all people: its paragraphs and its Markdown, cut where values belong."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from omnibus.model.draft import Element
+from omnibus.writing.prose import LINK, SCHEMES, line, pieces, settle_links
+from omnibus.writing.values import escaped
+
+SLOT = re.compile("\ue000(\\d+)\ue001")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Hold a text cut at its slots.
+
+    Args:
+        parts: the texts, and an empty one for each slot.
+        slots: place among the parts, number of the value.
+        late: whether values decide where a link leads, so that it can only be settled with them.
+    """
+
+    parts: tuple[str, ...]
+    slots: tuple[tuple[int, int], ...]
+    late: bool = False
+
+    def filled(self, values: tuple[str, ...]) -> str:
+        """Put the values in."""
+        if not self.slots:
+            return self.parts[0]
+        out = list(self.parts)
+        for place, number in self.slots:
+            out[place] = values[number]
+        return settle_links("".join(out)) if self.late else "".join(out)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Hold a body: the skeleton without space around it, as Markdown, and as plain paragraphs.
+
+    Args:
+        paragraphs: those that no value changes are elements already; their ranks hold while *certain*.
+        certain: whether all paragraphs say something, whatever the values.
+    """
+
+    skeleton: str
+    markdown: Piece
+    paragraphs: tuple[Piece | Element, ...]
+    certain: bool
+
+    def elements(self, values: tuple[str, ...]) -> list[Element]:
+        """Give the paragraphs that say something, ranked from 2."""
+        if self.certain:
+            return [
+                each if type(each) is Element else Element("paragraph", each.filled(values), rank)  # type: ignore[union-attr]
+                for rank, each in enumerate(self.paragraphs, start=2)
+            ]
+        texts = [each.text if isinstance(each, Element) else each.filled(values) for each in self.paragraphs]
+        return [Element("paragraph", text, rank) for rank, text in enumerate(filter(str.strip, texts), start=2)]
+
+    def marked(self, values: tuple[str, ...]) -> str:
+        """Put the values in so that no Markdown reader takes them for markup."""
+        return self.markdown.filled(tuple(map(escaped, values)))
+
+
+@lru_cache(maxsize=1024)
+def headline(skeleton: str) -> Piece:
+    """Read a headline."""
+    return _piece(line(skeleton))
+
+
+@lru_cache(maxsize=1024)
+def shape(skeleton: str) -> Shape:
+    """Read a body."""
+    found = [_piece(each) for each in pieces(skeleton)]
+    said = [each for each in found if each.slots or each.parts[0].strip()]
+    paragraphs = tuple(
+        each if each.slots else Element("paragraph", each.parts[0], rank) for rank, each in enumerate(said, start=2)
+    )
+    stripped = skeleton.strip()
+    return Shape(stripped, _cut(stripped), paragraphs, not any(each.late for each in said))
+
+
+def _piece(text: str) -> Piece:
+    late = any(_open(found[1]) for found in LINK.finditer(text))
+    return _cut(text if late else settle_links(text), late=late)
+
+
+def _open(target: str) -> bool:
+    """Tell whether a value decides where a link leads: its own beginning does not."""
+    return SLOT.search(target) is not None and not target.lower().startswith(SCHEMES)
+
+
+def _cut(text: str, *, late: bool = False) -> Piece:
+    cut = SLOT.split(text)
+    slots = tuple((place, int(cut[place])) for place in range(1, len(cut), 2))
+    return Piece(tuple("" if place % 2 else each for place, each in enumerate(cut)), slots, late)
