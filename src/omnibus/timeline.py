@@ -163,9 +163,7 @@ class Timeline:
             return False
         done = await self.store.put([change for _, change in sound])
         self.ring([change.customer for _, change in sound])
-        for (group, _), ok in zip(sound, done, strict=True):
-            if ok:
-                together.stored(group)
+        together.stored(group for (group, _), ok in zip(sound, done, strict=True) if ok)
         return not all(done)
 
     async def _folded(self, group: Group) -> Change:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -128,12 +129,15 @@ class Together:
                     group.shares.setdefault(share, []).append(event)
         return [each for each in groups.values() if each.shares]
 
-    def stored(self, group: Group) -> None:
+    def stored(self, groups: Iterable[Group]) -> None:
         """Count what is durable now."""
-        for share, own in group.shares.items():
-            gone = {(each.source, each.id) for each in own}
-            share.left = [each for each in share.left if (each.source, each.id) not in gone]
-            share.new += len(own)
+        gone: defaultdict[Share, set[Key]] = defaultdict(set)
+        for group in groups:
+            for share, own in group.shares.items():
+                gone[share].update([(each.source, each.id) for each in own])
+        for share, keys in gone.items():
+            share.left = [each for each in share.left if (each.source, each.id) not in keys]
+            share.new += len(keys)
 
 
 def _settled(event: Event, received: datetime) -> Event:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import re
 import unicodedata
-from hashlib import sha256
 
 from omnibus.errors import InputError
 from omnibus.model.customer import Identity
@@ -22,8 +21,8 @@ def normalised(kind: str, value: str) -> str:
     Raises:
         InputError: it cannot be one; the text does not quote it.
     """
-    text = unicodedata.normalize("NFC", value).strip()
-    if not text or len(text) > MOST or any(unicodedata.category(char) in {"Cc", "Cf"} for char in text):
+    text = (value if value.isascii() else unicodedata.normalize("NFC", value)).strip()
+    if not text or len(text) > MOST or not _seen(text):
         raise InputError(
             f"not a value for an identity of kind `{kind}`", where=kind, fix="give one without control characters"
         )
@@ -40,6 +39,13 @@ def normalised(kind: str, value: str) -> str:
     return text
 
 
+def _seen(text: str) -> bool:
+    """Tell whether it is free of control and format characters; plain ASCII needs no look at each."""
+    if text.isascii():
+        return text.isprintable()
+    return all(unicodedata.category(char) not in {"Cc", "Cf"} for char in text)
+
+
 class Recogniser:
     """Make identities with their refs.
 
@@ -52,7 +58,10 @@ class Recogniser:
 
     def ref(self, kind: str, value: str) -> str:
         """Hash an identity for look-up and logs: the same address always gives the same ref, and no way back."""
-        mac = hmac.digest(self._key, f"{kind}\0{normalised(kind, value)}".encode(), sha256)
+        return self._ref(kind, normalised(kind, value))
+
+    def _ref(self, kind: str, text: str) -> str:
+        mac = hmac.digest(self._key, f"{kind}\0{text}".encode(), "sha256")
         return f"{kind}:{mac[:12].hex()}"
 
     def identity(self, kind: str, value: str, *, verified: bool = False, evidence: str = "") -> Identity:
@@ -61,4 +70,5 @@ class Recogniser:
         Raises:
             InputError: the value cannot be of this kind.
         """
-        return Identity(kind, normalised(kind, value), self.ref(kind, value), verified, evidence)
+        text = normalised(kind, value)
+        return Identity(kind, text, self._ref(kind, text), verified, evidence)

@@ -74,8 +74,10 @@ def _amount(told: Any) -> bool:
 def _plain(value: Any) -> bool:
     if isinstance(value, str):
         return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
+    if value is None or isinstance(value, int):
+        return True
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, Mapping):
-        return all(_plain(key) and _plain(each) for key, each in value.items())
+        return all(map(_plain, value)) and all(map(_plain, value.values()))
     return not isinstance(value, Sequence) or isinstance(value, bytes) or all(map(_plain, value))

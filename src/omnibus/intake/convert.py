@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from omnibus.errors import InputError
@@ -42,78 +43,94 @@ class Skip:
     line: int
 
 
+@dataclass(slots=True)
+class _Good:
+    """Hold a row that can become a fact: its columns with `line`, and what was read of them already."""
+
+    row: Row
+    columns: dict[str, str]
+    rule: Rule
+    time: datetime
+    customer: str
+    identities: dict[str, str]
+    line: dict[str, Any] | None
+
+
 def convert(rows: Iterable[Row], mapping: Mapping_) -> Iterator[Fact | Reject | Skip]:
     """Convert a stream of rows; rows of one group become one fact."""
     group: list[Row] = []
     for row in rows:
         if row.fault:
             yield Reject(row.line, row.fault, row)
-            continue
-        if group and not _same(group[-1], row, mapping):
-            yield from _converted(group, mapping)
-            group = []
-        group.append(row)
-        if not mapping.group:
-            yield from _converted(group, mapping)
-            group = []
+        elif not mapping.group:
+            yield from _converted([row], mapping)
+        else:
+            if group and group[-1].values.get(mapping.group) != row.values.get(mapping.group):
+                yield from _converted(group, mapping)
+                group = []
+            group.append(row)
     if group:
         yield from _converted(group, mapping)
 
 
-def _same(one: Row, other: Row, mapping: Mapping_) -> bool:
-    return bool(mapping.group) and one.values.get(mapping.group) == other.values.get(mapping.group)
-
-
 def _converted(group: list[Row], mapping: Mapping_) -> Iterator[Fact | Reject | Skip]:
-    good: list[Row] = []
-    rule: Rule | None = None
+    good: list[_Good] = []
     for row in group:
-        mine = mapping.rule(row.values)
-        fault = "" if mine else "no [[event]] of the mapping matches"
-        if mine is not None and mine.skip:
+        rule = mapping.rule(row.values)
+        if rule is None:
+            yield Reject(row.line, "no [[event]] of the mapping matches", row)
+        elif rule.skip:
             yield Skip(row.line)
-            continue
-        fault = fault or _fault(row, mine, mapping)
-        if fault:
-            yield Reject(row.line, fault, row)
         else:
-            rule = rule or mine
-            good.append(row)
-    if rule is not None:
-        yield _fact(good, rule, mapping)
+            read = _read(row, rule, mapping)
+            if isinstance(read, str):
+                yield Reject(row.line, read, row)
+            else:
+                good.append(read)
+    if good:
+        try:
+            fact = _fact(good, good[0].rule, mapping)
+        except KeyError as error:
+            yield from (Reject(each.row.line, f"there is no column {error.args[0]}", each.row) for each in good)
+        else:
+            yield fact
 
 
-def _fault(row: Row, rule: Rule | None, mapping: Mapping_) -> str:
+def _read(row: Row, rule: Rule, mapping: Mapping_) -> _Good | str:
+    """Read what every row must have; the fault in words where it has not."""
+    columns = {**row.values, "line": str(row.line)}
     try:
-        _time(row, mapping)
-        for text in (mapping.customer, *mapping.identities.values()):
-            if text and not _filled(text, row):
+        time = _time(row, mapping)
+        customer = _filled(mapping.customer, columns)
+        if mapping.customer and not customer:
+            return f"{_column(mapping.customer)} is empty"
+        identities = {}
+        for kind, text in mapping.identities.items():
+            identities[kind] = _filled(text, columns)
+            if text and not identities[kind]:
                 return f"{_column(text)} is empty"
-        if rule is not None and rule.lines:
-            _line(row, rule)
+        line = _line(columns, rule) if rule.lines else None
     except KeyError as error:
         return f"there is no column {error.args[0]}"
     except InputError as error:
         return error.what
-    return ""
+    return _Good(row, columns, rule, time, customer, identities, line)
 
 
-def _fact(rows: list[Row], rule: Rule, mapping: Mapping_) -> Fact:
-    first, last = rows[0], rows[-1]
-    data: dict[str, Any] = {key: _value(value, first) for key, value in rule.data.items()}
+def _fact(good: list[_Good], rule: Rule, mapping: Mapping_) -> Fact:
+    first, last = good[0], good[-1]
+    data: dict[str, Any] = {key: _value(value, first.columns) for key, value in rule.data.items()}
     if rule.lines:
-        lines = [_line(row, rule) for row in rows]
+        lines = [each.line if each.line and each.rule is rule else _line(each.columns, rule) for each in good]
         data["lines"] = lines
         if rule.total:
             data[rule.total] = f"{sum((Decimal(x['price']) * x['quantity'] for x in lines), Decimal()):.2f}"
-    customer = _filled(mapping.customer, first)
-    event = Event(_text(rule.id, first), mapping.name, rule.type, _time(first, mapping), customer, data)
-    identities = {kind: _filled(text, first) for kind, text in mapping.identities.items()}
-    return Fact(last.line, customer, identities, event, tuple(rows))
+    event = Event(_text(rule.id, first.columns), mapping.name, rule.type, first.time, first.customer, data)
+    return Fact(last.row.line, first.customer, first.identities, event, tuple([each.row for each in good]))
 
 
-def _line(row: Row, rule: Rule) -> dict[str, Any]:
-    told = {key: _text(text, row) for key, text in rule.lines.items()}
+def _line(columns: Mapping[str, str], rule: Rule) -> dict[str, Any]:
+    told = {key: _text(text, columns) for key, text in rule.lines.items()}
     for name in ("quantity", "price"):
         try:
             number = Decimal(told.get(name, "1" if name == "quantity" else "0").strip() or "x")
@@ -138,39 +155,35 @@ def _time(row: Row, mapping: Mapping_) -> datetime:
     return when.replace(tzinfo=when.tzinfo or mapping.zone).astimezone(UTC)
 
 
-def _value(value: Any, row: Row) -> Any:
+def _value(value: Any, columns: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        return _text(value, row)
+        return _text(value, columns)
     if isinstance(value, list):
-        return [_value(each, row) for each in value]
-    return {key: _value(each, row) for key, each in value.items()} if isinstance(value, dict) else value
+        return [_value(each, columns) for each in value]
+    return {key: _value(each, columns) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-def _text(text: str, row: Row) -> str:
+def _text(text: str, columns: Mapping[str, str]) -> str:
     """Fill ``{Column}``; ``{line}`` is the row's line number."""
-    return text.format_map(_Columns(row))
+    alone = _names(text)[1]
+    return columns[alone] if alone else text.format_map(columns)
 
 
-def _filled(text: str, row: Row) -> str:
+def _filled(text: str, columns: Mapping[str, str]) -> str:
     """Fill a template; empty when the column it stands for is."""
-    return "" if not _values(text, row) else _text(text, row).strip()
+    for name in _names(text)[0]:
+        if not columns[name].strip():
+            return ""
+    return _text(text, columns).strip()
 
 
-def _values(text: str, row: Row) -> bool:
-    return all(_Columns(row)[name].strip() for name in _names(text))
-
-
-def _names(text: str) -> list[str]:
-    return [part.partition("}")[0] for part in text.split("{")[1:]]
+@lru_cache(maxsize=1024)
+def _names(text: str) -> tuple[tuple[str, ...], str]:
+    """List the columns of a template, and the one of which it is nothing but the value."""
+    names = tuple(part.partition("}")[0] for part in text.split("{")[1:])
+    alone = names[0] if len(names) == 1 and text == f"{{{names[0]}}}" and not set(names[0]) & set("!:.[") else ""
+    return names, alone
 
 
 def _column(text: str) -> str:
-    return ", ".join(_names(text)) or text
-
-
-class _Columns(dict[str, str]):
-    def __init__(self, row: Row) -> None:
-        super().__init__({**row.values, "line": str(row.line)})
-
-    def __missing__(self, name: str) -> str:
-        raise KeyError(name)
+    return ", ".join(_names(text)[0]) or text

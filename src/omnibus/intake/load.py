@@ -20,8 +20,10 @@ from omnibus.intake.convert import Fact, Reject, Skip, convert
 from omnibus.intake.mapping import Mapping_
 from omnibus.intake.rows import read_rows
 from omnibus.model.customer import Identity
+from omnibus.model.event import Event
 
 CHUNK = 500  # facts in one commit
+KNOWN = 50_000  # customers that are remembered from chunk to chunk
 
 
 @dataclass(slots=True)
@@ -68,6 +70,7 @@ async def load_file(
     after = int(await store.note("import", name) or 0)
     so_far = Imported(resumed_after=after)
     chunk: list[Fact] = []
+    who: dict[str, str] = {}
     with _Rejects(rejects) as aside:
         for each in convert(_read(path, so_far), mapping):
             if each.line <= after:
@@ -81,10 +84,10 @@ async def load_file(
             else:
                 chunk.append(each)
             if len(chunk) >= CHUNK:
-                await _store(bus, chunk, so_far, name, live=live)
+                await _store(bus, chunk, who, so_far, name, live=live)
                 chunk = []
                 told(so_far)
-        await _store(bus, chunk, so_far, name, live=live)
+        await _store(bus, chunk, who, so_far, name, live=live)
     await store.note("import", name, "0")
     told(so_far)
     return so_far
@@ -96,27 +99,36 @@ def _read(path: Path, so_far: Imported) -> Iterator[Any]:
         yield row
 
 
-async def _store(bus: Bus, chunk: list[Fact], so_far: Imported, name: str, *, live: bool) -> None:
+async def _store(bus: Bus, chunk: list[Fact], who: dict[str, str], so_far: Imported, name: str, *, live: bool) -> None:
     if not chunk:
         return
     parts = bus.parts
-    wanted: dict[str, tuple[str, list[Identity]]] = {}
-    for fact in chunk:
-        key = fact.customer or "|".join(fact.identities.values())
-        if key not in wanted:
-            wanted[key] = (
-                fact.customer or parts.ids.new(bus.now()),
-                [_identity(bus, fact, kind) for kind in fact.identities],
-            )
-    who = dict(zip(wanted, await parts.store.create(list(wanted.values()), bus.now()), strict=True))
+    await _meet(bus, chunk, who)
     events = []
     for fact in chunk:
-        key = fact.customer or "|".join(fact.identities.values())
-        event = fact.event
-        events.append(type(event)(event.id, event.source, event.type, event.time, who[key], event.data))
+        each = fact.event
+        events.append(Event(each.id, each.source, each.type, each.time, who[_key(fact)], each.data))
     so_far.new += await parts.inbox.put(events, quiet=not live)
     so_far.facts += len(chunk)
     await parts.store.note("import", name, str(chunk[-1].line))
+
+
+async def _meet(bus: Bus, chunk: list[Fact], who: dict[str, str]) -> None:
+    """Find or make the customers of a chunk; those of the last chunks are known already."""
+    if len(who) > KNOWN:
+        who.clear()
+    wanted: dict[str, tuple[str, list[Identity]]] = {}
+    for fact in chunk:
+        key = _key(fact)
+        if key not in who and key not in wanted:
+            id_ = fact.customer or bus.parts.ids.new(bus.now())
+            wanted[key] = (id_, [_identity(bus, fact, kind) for kind in fact.identities])
+    if wanted:
+        who.update(zip(wanted, await bus.parts.store.create(list(wanted.values()), bus.now()), strict=True))
+
+
+def _key(fact: Fact) -> str:
+    return fact.customer or "|".join(fact.identities.values())
 
 
 def _identity(bus: Bus, fact: Fact, kind: str) -> Identity:

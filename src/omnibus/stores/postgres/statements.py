@@ -230,6 +230,13 @@ READ_EVENTS = f"SELECT {EVENT} FROM event WHERE subject = ANY(%s) ORDER BY time,
 READ_LAST_EVENTS = (
     f"SELECT {EVENT} FROM event WHERE subject = ANY(%s) ORDER BY time DESC, id DESC, source DESC LIMIT %s"
 )
+READ_HISTORIES = f"SELECT {EVENT} FROM event WHERE subject = ANY(%s) LIMIT %s"
+_TRACED = (
+    "a.id, a.channel, a.provider, a.identity, d.id, d.customer, d.message, d.purpose, d.topic, d.audience, d.via, d.tried,"
+    " d.expires FROM attempt a JOIN delivery d ON d.id = a.delivery WHERE"
+)
+TRACE_OURS = f"SELECT a.id, {_TRACED} a.id = ANY(%s)"
+TRACE_THEIRS = f"SELECT a.provider_id, {_TRACED} a.provider_id = ANY(%s) AND a.provider_id <> ''"
 READ_ATTEMPTS = f"SELECT {ATTEMPT} FROM attempt WHERE delivery = %s ORDER BY number, id"
 
 # ---- runs
@@ -264,5 +271,7 @@ KEYLESS = {
     "MOVED_STANDINGS": "only for rows that a merge moved between claim and settlement",
     "CLOSE_STRAY_ATTEMPTS": "only for an attempt whose delivery a merge moved",
     "RENEW_DELIVERIES": "a worker's own rows, by its lease; three times a minute",
+    "TRACE_OURS": "a report names the hand-over, and nobody else whom it is about",
+    "TRACE_THEIRS": "as above, by the provider's id",
     "READ_ATTEMPTS": "for `why` and for lost answers; by the delivery",
 }

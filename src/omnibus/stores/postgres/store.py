@@ -21,6 +21,7 @@ from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlemen
 from omnibus.stores.migrate import migrate
 from omnibus.stores.postgres import accepting, campaigns, customers, merging, outbox, shelf
 from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale, joined
+from omnibus.stores.postgres.hearing import Hearing
 from omnibus.stores.postgres.upkeep import Keeping
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
@@ -34,7 +35,7 @@ NEXT_DUE = (
 )
 
 
-class Postgres(Keeping, Store, Roll):
+class Postgres(Keeping, Hearing, Store, Roll):
     """Keep everything in one PostgreSQL database, for any number of workers and web processes.
 
     Args:
@@ -94,9 +95,6 @@ class Postgres(Keeping, Store, Roll):
             after = page[-1].id
 
     # events
-
-    async def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        return await self.engine.read(lambda db: customers.known(db, keys))
 
     async def events(self, subjects: Sequence[str], *, last: int | None = None) -> list[Event]:
         return await self.engine.read(lambda db: customers.events(db, subjects, last))

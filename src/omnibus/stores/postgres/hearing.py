@@ -1,0 +1,104 @@
+"""What the store is told: what reports are about, what must be known of facts, and whole timelines."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from omnibus.model.event import Event
+from omnibus.model.trace import Clue, History, Trace
+from omnibus.store import Store, Survey, decode_bodies
+from omnibus.stores.postgres import customers
+from omnibus.stores.postgres import statements as sql
+from omnibus.stores.postgres.engine import Connection, Engine
+from omnibus.stores.rows import in_order, load, moment, read_events
+from omnibus.stores.texts import storable
+
+MOST = 50_000  # events that are held at once; a single customer's timeline is read whole, however long
+
+
+class Hearing(Store):
+    """Find what facts are about."""
+
+    engine: Engine
+
+    async def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Tell which (source, id) are stored."""
+        return await self.engine.read(lambda db: customers.known(db, keys))
+
+    async def trace(self, clues: Sequence[Clue]) -> list[Trace | None]:
+        """Find what reports are about."""
+        return await self.engine.read(lambda db: trace(db, clues))
+
+    async def survey(self, clues: Sequence[Clue], keys: Sequence[tuple[str, str]], customers: Sequence[str]) -> Survey:
+        """Ask all that must be known of facts before they are folded, on one connection."""
+        return await self.engine.read(lambda db: survey(db, clues, keys, customers))
+
+    async def histories(self, ids: Sequence[str]) -> dict[str, History]:
+        """Read whole timelines with their contexts, all at one moment."""
+        return await self.engine.read(lambda db: histories(db, ids), snapshot=True)
+
+
+async def trace(db: Connection, clues: Sequence[Clue]) -> list[Trace | None]:
+    """Find what reports are about: by our id of the hand-over if it was by that very provider, else by theirs."""
+    async with db.pipeline():
+        own = storable(each.attempt for each in clues if each.attempt)
+        named = storable(each.provider_id for each in clues if each.provider_id)
+        first = await db.execute(sql.TRACE_OURS, (own,)) if own else None
+        second = await db.execute(sql.TRACE_THEIRS, (named,)) if named else None
+    ours = _traced(await first.fetchall() if first else ())
+    theirs = _traced(await second.fetchall() if second else ())
+    found: list[Trace | None] = []
+    for each in clues:
+        mine = [
+            told
+            for told in ours.get(each.attempt, ())
+            if (told.channel, told.provider) == (each.channel, each.provider)
+        ]
+        known = [told for told in theirs.get(each.provider_id, ()) if told.provider == each.provider]
+        found.append(max(mine or known, key=lambda told: told.attempt, default=None))
+    return found
+
+
+def _traced(rows: Sequence[Any]) -> dict[str, list[Trace]]:
+    found: dict[str, list[Trace]] = {}
+    for key, *r in rows:
+        via, tried, expires = tuple(load(r[10])), tuple(load(r[11])), moment(r[12])
+        one = Trace(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], via, tried, expires)
+        found.setdefault(key, []).append(one)
+    return found
+
+
+async def survey(db: Connection, clues: Sequence[Clue], keys: Sequence[tuple[str, str]], ids: Sequence[str]) -> Survey:
+    """Ask what must be known of facts before they are folded: in two round trips, or one when no report is among them."""
+    traces = await trace(db, clues) if clues else []
+    wanted = dict.fromkeys([*ids, *[each.customer for each in traces if each is not None]])
+    known = await customers.known(db, keys)
+    return Survey(traces, known, await customers.load(db, list(wanted), None))
+
+
+async def histories(db: Connection, ids: Sequence[str], most: int = MOST) -> dict[str, History]:
+    """Read customers by the ids asked for: merged ids lead to who they are now, unknown ones are missing.
+
+    Args:
+        most: where there are more events than this, only the first of the customers are read.
+    """
+    who = await customers.canonical(db, ids)
+    these = list(dict.fromkeys(who.values()))
+    owner = {id_: id_ for id_ in these}
+    owner |= {alias: id_ for id_, alias in await (await db.execute(sql.READ_ALIASES, (these,))).fetchall()}
+    limit = most if len(ids) > 1 else None
+    rows = await (await db.execute(sql.READ_HISTORIES, (list(owner), limit))).fetchall()
+    if len(rows) == limit:
+        return await histories(db, ids[: len(ids) // 2], most)
+    contexts = {row[0]: row for row in await (await db.execute(sql.READ_CONTEXTS, (these,))).fetchall()}
+    told: defaultdict[str, list[Event]] = defaultdict(list)
+    for event in read_events(in_order(rows)):
+        told[owner[event.subject]].append(event)
+    found: dict[str, History] = {}
+    for asked, id_ in who.items():
+        row = contexts.get(id_)
+        version, body = (row[1], bytes(row[5])) if row else (0, b"")
+        found[asked] = History(id_, version, decode_bodies(body), told.get(id_, []))
+    return found
