@@ -2,14 +2,15 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from omnibus import TryLater, Unknown
 from omnibus.testing import sample_attempt
-from omnibus_email import Smtp
+from omnibus_email import Smtp, pool
 from omnibus_email.exchange import MAX_LINE, MAX_LINES, Exchange, Lost
 from omnibus_email.smtp import SmtpSettings
+from omnibus_email.wire import Wire, dotted
 
 MAIL = b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n"
 HELLO = b"250-x\r\n250 PIPELINING\r\n"
@@ -167,6 +168,16 @@ async def test_what_was_said_unasked_ends_the_connection() -> None:
     assert far.aborted
 
 
+@given(st.lists(st.sampled_from([b".", b"..", b"a", b"\r\n", b"\r\n.", b"a."]), max_size=12).map(b"".join))
+@example(b".")
+@example(b".\r\n.\r\n")
+def test_what_a_server_reads_is_what_was_meant(mail) -> None:
+    body, end, rest = b"\r\n".join([b"", dotted(mail)]).partition(b"\r\n.\r\n")
+    assert (end, rest) == (b"\r\n.\r\n", b"")
+    read = b"\r\n".join(line.removeprefix(b".") for line in body.split(b"\r\n")[1:])
+    assert read + b"\r\n" == (mail if mail.endswith(b"\r\n") else mail + b"\r\n")
+
+
 class Loop:
     """Stand in for the loop's clock and timers."""
 
@@ -194,14 +205,14 @@ async def test_one_timer_serves_all_mails_of_a_connection() -> None:
     made._loop = clock = Loop(asyncio.get_running_loop())
     for number in range(3):
         clock.advance(number * 0.9)
-        made._patience(1.0)
+        made._patience(clock.now + 1.0)
         task = await asked(made, b"x", 3, b"mail\r\n.\r\n")
         receive(made, YES + b"250 ok\r\n")
         await task
         assert len(clock.timers) == 1
     clock.advance(5.0)
     assert clock.timers == []  # it rests while nothing is asked
-    made._patience(1.0)
+    made._patience(clock.now + 1.0)
     task = await asked(made, b"x", 3, b"mail\r\n.\r\n")
     clock.advance(5.9)
     assert not task.done()
@@ -213,7 +224,7 @@ async def test_one_timer_serves_all_mails_of_a_connection() -> None:
 async def test_patience_ends_with_the_dot() -> None:
     made, _ = connected()
     made._loop = clock = Loop(asyncio.get_running_loop())
-    made._patience(1.0)
+    made._patience(clock.now + 1.0)
     task = await asked(made, b"x", 3, b"mail\r\n.\r\n")
     receive(made, YES)
     clock.advance(2.0)
@@ -305,3 +316,36 @@ async def test_a_goodbye_while_idle_makes_room_for_a_new_connection(served) -> N
     await wire._gone
     await smtp.hand_over(MAIL, "ada@example.com", sample_attempt(2))
     assert len(sessions) == 2
+
+
+async def test_waiting_connecting_and_talking_share_one_patience(served, monkeypatch) -> None:
+    told = []
+
+    class Slow(Wire):
+        @classmethod
+        async def open(cls, peer):
+            told.append(asyncio.get_running_loop().time())
+            return await super().open(peer)
+
+        def _patience(self, until) -> None:
+            told.append(until)
+            super()._patience(until)
+
+    monkeypatch.setattr(pool, "Wire", Slow)
+
+    async def serve(reader, writer) -> None:
+        writer.write(b"220 x\r\n")
+        await reader.readline()
+        writer.write(HELLO)
+        for _ in range(3):
+            await reader.readline()
+        writer.write(YES)
+        await reader.readuntil(b"\r\n.\r\n")
+        writer.write(b"250 ok\r\n")
+
+    smtp, loop = await served(serve), asyncio.get_running_loop()
+    begun = loop.time()
+    await smtp._pool.hand_over(smtp._peer, MAIL, lambda _: ("MAIL FROM:<a@b>", "RCPT TO:<c@d>"), 30.0)
+    connecting, until = told
+    assert until <= connecting + 30.0, "what connecting took is not given back"
+    assert begun <= until - 30.0 <= connecting

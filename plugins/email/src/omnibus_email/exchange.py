@@ -84,9 +84,9 @@ class Exchange(asyncio.BufferedProtocol):
         finally:
             self._answer = None
 
-    def _patience(self, seconds: float) -> None:
-        """Bound the time until the next body has left; one timer serves all mails of a connection."""
-        self._due = self._loop.time() + seconds
+    def _patience(self, until: float) -> None:
+        """Bound, by the loop's clock, when the next body has left; one timer serves all mails of a connection."""
+        self._due = until
         if self._watch is None or self._watch.when() > self._due:
             self._rest()
             self._watch = self._loop.call_at(self._due, self._look)

@@ -36,40 +36,41 @@ class Pool:
             Unknown: lost after it.
             DeliveryError: the server refused.
         """
+        until = asyncio.get_running_loop().time() + patience
         try:
-            await self._turn(patience)
+            await self._turn(until)
             try:
-                return await self._anyhow(peer, mail, commands, patience)
+                return await self._anyhow(peer, mail, commands, until)
             finally:
                 self._room.release()
         except TimeoutError:
             raise TryLater("timeout_before_dot") from None
 
-    async def _turn(self, patience: float) -> None:
+    async def _turn(self, until: float) -> None:
         if not self._room.locked():
             await self._room.acquire()  # at once
             return
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout_at(until):
             await self._room.acquire()
 
-    async def _anyhow(self, peer: Peer, mail: bytes, commands: Commands, patience: float) -> Reply:
+    async def _anyhow(self, peer: Peer, mail: bytes, commands: Commands, until: float) -> Reply:
         wire = self._kept()
         if wire is not None:
             try:
-                return await self._transfer(wire, mail, commands, patience)
+                return await self._transfer(wire, mail, commands, until)
             except Lost:  # the server closed it meanwhile; nothing was handed over
                 pass
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout_at(until):
                 wire = await Wire.open(peer)
-            return await self._transfer(wire, mail, commands, patience)
+            return await self._transfer(wire, mail, commands, until)
         except Lost:
             raise TryLater("not_connected") from None
 
-    async def _transfer(self, wire: Wire, mail: bytes, commands: Commands, patience: float) -> Reply:
+    async def _transfer(self, wire: Wire, mail: bytes, commands: Commands, until: float) -> Reply:
         whole = True
         try:
-            return await wire.transfer(*commands(wire.offers), mail, patience)
+            return await wire.transfer(*commands(wire.offers), mail, until)
         except Lost:
             whole = False
             if wire.past_dot:

@@ -115,11 +115,11 @@ class Wire(Exchange):
         else:
             raise TryLater("no_auth_method", account=True)
 
-    async def transfer(self, mail: str, rcpt: str, body: bytes, patience: float) -> Reply:
+    async def transfer(self, mail: str, rcpt: str, body: bytes, until: float) -> Reply:
         """Hand one mail over; *mail* and *rcpt* are whole commands.
 
         Args:
-            patience: seconds until the body must have left.
+            until: the loop's time by which the body must have left.
 
         Raises:
             Lost: the connection broke; ``past_dot`` says whether the mail may have been accepted.
@@ -128,13 +128,11 @@ class Wire(Exchange):
         """
         self.past_dot = False
         self.mails += 1
-        self._patience(patience)
-        stuffed = (b"." + body if body.startswith(b".") else body).replace(b"\r\n.", b"\r\n..")
-        ended = stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
+        self._patience(until)
         if "PIPELINING" in self.offers:
-            replies = await self._ask(f"{mail}\r\n{rcpt}\r\nDATA\r\n".encode(), 3, ended)
+            replies = await self._ask(f"{mail}\r\n{rcpt}\r\nDATA\r\n".encode(), 3, dotted(body))
         else:
-            replies = await self._one_by_one((mail, rcpt), ended)
+            replies = await self._one_by_one((mail, rcpt), dotted(body))
         if len(replies) == 4:
             return _must(replies[3], 250, recipient=False)
         return await self._disagreed(replies)
@@ -172,6 +170,15 @@ class Wire(Exchange):
 
     async def _command(self, line: str) -> Reply:
         return (await self._ask(f"{line}\r\n".encode()))[0]
+
+
+def dotted(mail: bytes) -> bytes:
+    """Double the dot at the beginning of a line, and add the final one (RFC 5321 §4.5.2)."""
+    if mail.startswith(b"."):
+        mail = b"." + mail
+    if b"\r\n." in mail:  # most mails have none, and looking is cheaper than replacing
+        mail = mail.replace(b"\r\n.", b"\r\n..")
+    return mail + (b".\r\n" if mail.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
 def _must(reply: Reply, code: int, *, recipient: bool = False) -> Reply:
