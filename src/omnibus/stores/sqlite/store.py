@@ -28,6 +28,7 @@ from omnibus.stores.sqlite.upkeep import Keeping
 from omnibus.stores.texts import refuse
 
 PAGE = 500
+CLAIMED = 100  # customers of one claim: read at once, for there is nothing else that whoever claimed them could do
 
 
 class Sqlite(Keeping, Hearing, Store, Roll):
@@ -60,7 +61,7 @@ class Sqlite(Keeping, Hearing, Store, Roll):
     # customers
 
     async def load(self, ids: Sequence[str], *, since: datetime | None = None) -> dict[str, Loaded]:
-        return await self.engine.read(lambda db: loading.load(db, ids, since), near=len(ids) <= NEAR)
+        return await self.engine.read(lambda db: loading.load(db, ids, since), near=len(ids) <= CLAIMED)
 
     async def find(self, refs: Sequence[str]) -> dict[str, str]:
         return await self.engine.read(lambda db: loading.find(db, refs), near=len(refs) <= NEAR)
