@@ -23,14 +23,21 @@ from omnibus.errors import DeliveryError
 from omnibus.http import MAX_BODY, Client, error_for
 from omnibus.testing import Fault, FaultyServer, Reply
 
+from .conftest import hurry
+
 CLOSED = "http://127.0.0.1:1"
 
 
 async def told(script: Any, *, deadline: float = 10, deaf: bool = False, method: str = "POST") -> Any:
     """Give what one request comes to: an answer, or (error class, reason)."""
-    async with FaultyServer(script, deaf=deaf) as server:
-        client = Client(server.base_url, deadline=deadline)
+    async with FaultyServer(
+        lambda request: Reply() if request.path == "/first" else script(request), deaf=deaf
+    ) as server:
+        client = Client(server.base_url)
         try:
+            if not deaf:
+                await client.request("GET", "/first")
+                hurry(client, deadline)
             return await client.request(method, "/messages", json={"text": "hello"})
         except DeliveryError as error:
             return type(error), error.reason

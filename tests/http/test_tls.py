@@ -18,7 +18,7 @@ from omnibus import TryLater, Unknown
 from omnibus.http import Client
 from omnibus.http.wire import _tls
 
-from .conftest import OK, Line
+from .conftest import OK, Line, hurry
 
 
 def certificate(folder: Path, *, days: int = 1) -> Path:
@@ -127,6 +127,8 @@ async def test_a_lost_answer_is_lost_under_tls_too(case: str, vouched: Path) -> 
     asked = []
 
     async def talk(line: Line) -> None:
+        await line.asked()
+        await line.say(OK)
         asked.append(await line.asked())
         if case == "cut":
             line.writer.transport.abort()
@@ -136,7 +138,9 @@ async def test_a_lost_answer_is_lost_under_tls_too(case: str, vouched: Path) -> 
             await line.gone()
 
     async with served(vouched, talk) as port:
-        client = Client(f"https://localhost:{port}", deadline=0.4 if case == "hangs" else 10)
+        client = Client(f"https://localhost:{port}")
+        await client.request("GET", "/first")
+        hurry(client, 0.4 if case == "hangs" else 10)
         with pytest.raises(Unknown, match="deadline" if case == "hangs" else "answer_lost"):
             await client.request("POST", "/x", json={})
         await client.aclose()

@@ -13,7 +13,7 @@ from omnibus.errors import DeliveryError
 from omnibus.http import Client
 from omnibus.testing import Fault, FaultyServer, Reply
 
-from .conftest import OK, Line, served
+from .conftest import OK, Line, hurry, served
 
 
 async def told(*pieces: bytes, method: str = "POST", close: bool = True, deadline: float = 10) -> Any:
@@ -21,12 +21,16 @@ async def told(*pieces: bytes, method: str = "POST", close: bool = True, deadlin
 
     async def talk(line: Line) -> None:
         await line.asked()
+        await line.say(OK)
+        await line.asked()
         await line.say(*pieces)
         if not close:
             await line.gone()
 
     async with served(talk) as url:
-        client = Client(url, deadline=deadline)
+        client = Client(url)
+        await client.request("GET", "/first")
+        hurry(client, deadline)
         try:
             return await client.request(method, "/x")
         except DeliveryError as error:
@@ -103,6 +107,8 @@ async def test_a_trickle_does_not_move_the_deadline(head: bytes) -> None:
     async def talk(line: Line) -> None:
         nonlocal trickled
         await line.asked()
+        await line.say(OK)
+        await line.asked()
         await line.say(head)
         while True:
             await line.say(b"2")
@@ -110,7 +116,9 @@ async def test_a_trickle_does_not_move_the_deadline(head: bytes) -> None:
             await asyncio.sleep(0.01)
 
     async with served(talk) as url:
-        client = Client(url, deadline=0.3)
+        client = Client(url)
+        await client.request("GET", "/first")
+        hurry(client, 0.3)
         with pytest.raises(Unknown, match="deadline"):
             await client.request("POST", "/x")
         await client.aclose()
@@ -147,7 +155,9 @@ async def test_each_request_has_its_own_deadline() -> None:
         return Fault.HANG
 
     async with FaultyServer(script) as server:
-        client = Client(server.base_url, deadline=0.3, limit=4)
+        client = Client(server.base_url, limit=4)
+        await client.request("GET", "/first")
+        hurry(client, 0.3)
         for _ in range(2):
             hangs.clear()
             slow = asyncio.create_task(client.request("POST", "/slow"))
@@ -164,93 +174,15 @@ async def test_each_request_has_its_own_deadline() -> None:
 async def test_a_later_request_that_nothing_follows_is_cut_as_well() -> None:
     """The timer was set for the first, which is long done when it rings."""
     async with FaultyServer(lambda request: Fault.HANG if request.path == "/slow" else Reply(204)) as server:
-        client = Client(server.base_url, deadline=0.5)
+        client = Client(server.base_url)
+        await client.request("GET", "/first")
+        hurry(client, 0.5)
         assert (await client.request("POST", "/quick")).status == 204
         await asyncio.sleep(0.2)  # so that the timer rings well before the second is due
         async with asyncio.timeout(10):
             with pytest.raises(Unknown, match="deadline"):
                 await client.request("POST", "/slow")
         await client.aclose()
-
-
-async def test_the_connection_of_a_request_that_was_cut_is_not_used_again() -> None:
-    async with FaultyServer(lambda request: Fault.HANG if request.path == "/slow" else Reply(204)) as server:
-        client = Client(server.base_url, deadline=0.2, limit=1)
-        with pytest.raises(Unknown, match="deadline"):
-            await client.request("POST", "/slow")
-        assert (await client.request("POST", "/quick")).status == 204
-        await client.aclose()
-        assert server.connections == 2
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
-async def test_nothing_is_sent_a_second_time_whatever_the_method(method: str) -> None:
-    """aiohttp's own session would repeat all but POST when a kept connection dies."""
-    async with FaultyServer(lambda _: Reply() if len(server.requests) == 1 else Fault.CLOSED) as server:
-        client = Client(server.base_url)
-        await client.request(method, "/one")
-        with pytest.raises(Unknown, match="answer_lost"):
-            await client.request(method, "/two")
-        await client.aclose()
-        assert [each.path for each in server.requests] == ["/one", "/two"]
-
-
-async def test_what_was_said_unasked_is_nobodys_answer() -> None:
-    """Some servers say 408 on an idle connection; read as the next request's answer, it would be a wrong one."""
-    idle, spoken, connections = asyncio.Event(), asyncio.Event(), 0
-
-    async def talk(line: Line) -> None:
-        nonlocal connections
-        connections += 1
-        await line.asked()
-        await line.say(OK)
-        if connections == 1:
-            await idle.wait()
-            await line.say(b"HTTP/1.1 408 Slow\r\ncontent-length: 0\r\n\r\n")
-            spoken.set()
-        await line.gone()
-
-    async with served(talk) as url:
-        client = Client(url, limit=1)
-        assert (await client.request("POST", "/one")).status == 200
-        idle.set()
-        await spoken.wait()
-        await asyncio.sleep(0.05)
-        assert (await client.request("POST", "/two")).status == 200
-        await client.aclose()
-        assert connections == 2
-
-
-async def test_a_second_answer_spoils_the_connection() -> None:
-    async def talk(line: Line) -> None:
-        while True:
-            asked = await line.asked()
-            await line.say(OK + OK.replace(b"ok", b"no") if b"/one" in asked else OK)
-
-    async with served(talk) as url:
-        client = Client(url, limit=1)
-        assert (await client.request("POST", "/one")).body == b"ok"
-        assert (await client.request("POST", "/two")).body == b"ok"
-        await client.aclose()
-
-
-async def test_an_answer_before_the_whole_request_spoils_the_connection() -> None:
-    connections = 0
-
-    async def talk(line: Line) -> None:
-        nonlocal connections
-        connections += 1
-        await line.reader.readuntil(b"\r\n\r\n")
-        await line.say(b"HTTP/1.1 413 Big\r\ncontent-length: 0\r\n\r\n")
-        if connections == 1:
-            await asyncio.Event().wait()
-
-    async with served(talk) as url:
-        client = Client(url, limit=1)
-        assert (await client.request("POST", "/one", content=b"x" * 20_000_000)).status == 413
-        assert (await client.request("GET", "/two")).status == 413
-        await client.aclose()
-        assert connections == 2
 
 
 async def test_closing_ends_what_is_in_flight() -> None:

@@ -112,11 +112,12 @@ class Wire:
     async def _taken(self, origin: Origin) -> Connection:
         connector = self._connector or self._open()
         door = self._doors.get(origin) or self._door(origin)
-        while True:
+        for _ in range(self._limit + 1):  # all that are kept, and one more
             connection = await connector.connect(door, [], self._patience)
             if connection.protocol is None or not connection.protocol.should_close:
                 return connection
             connection.close()  # somebody spoke on it unasked: that must not be read as our answer
+        raise ConnectionError("speaks before it is asked")
 
     def _open(self) -> aiohttp.TCPConnector:
         self._connector = aiohttp.TCPConnector(
