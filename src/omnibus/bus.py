@@ -180,10 +180,10 @@ class Bus:
             Conflict: a key was used for something else.
         """
         chunk: list[str] = []
+        size = KEYED if key else CHUNK
         for each in to:
             chunk.append(each.id if isinstance(each, Customer) else each)
             if len(chunk) == size:
-        size = KEYED if key else CHUNK
                 for deliveries in await self._send_chunk(message, chunk, key, values):
                     yield deliveries
                 chunk = []
