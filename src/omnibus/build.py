@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -379,8 +380,10 @@ def _premises(registry: Registry) -> set[str]:
 
 
 def _picker(messages: Messages) -> Callable[[Delivery, str], Message]:
+    read = lru_cache(maxsize=256)(outbox.read_inline)  # a message handed in whole goes to many
+
     def pick(delivery: Delivery, locale: str) -> Message:
-        return outbox.read_inline(delivery.inline) if delivery.inline else messages.pick(delivery.message, locale)
+        return read(delivery.inline) if delivery.inline else messages.pick(delivery.message, locale)
 
     return pick
 

@@ -27,6 +27,7 @@ HOSTILE = st.lists(
             "|a|b|\n|-|-|", "\r\nBcc: x", "\u202e", "\u2028", "\x00", "\x1b[0m", "\ue0000\ue001", "\ue002: https://evil.example\ue003",
             "[^1]", "[a]: https://evil.example", ":::", "::: sms", "$$", "www.evil.example", "\ud800", " ", "é", "🎉", "\u200d",
         ]),
+        st.sampled_from(["1", "7", "2026"]),
         st.text(max_size=8),
     ),
     max_size=6,
@@ -41,6 +42,10 @@ TEMPLATES = [
     "> {{ v }}",
     "a\n{{ v }}\nb",
     "1. {{ v }}",
+    "{{ v }}. of {{ v }}",
+    "a\n\n  > {{ v }}1) b",
+    "- {{ v }}{{ v }}.\n- 2{{ v }}) c",
+    "1. {{ v }}. x",
 ]
 NAMED = ["Hello {{ customer.first_name }}!", "{{ customer.name }}"]
 
@@ -75,6 +80,8 @@ def words(markdown: str, reader: MarkdownIt) -> str:
 
 @settings(deadline=None)
 @given(HOSTILE, st.sampled_from(TEMPLATES))
+@example("1", "1. {{ v }}. x")
+@example("7", "- 2{{ v }}) c")
 def test_a_value_never_changes_how_markdown_is_read(value, template):
     made = draft(Message("m", body=template), value)
     if not clean(value):

@@ -40,7 +40,9 @@ def test_a_body(skeleton, values):
     assert read.elements(values) == [
         Element("paragraph", text, rank) for rank, text in enumerate((each for each in texts if each.strip()), start=2)
     ]
-    assert read.marked(values) == put(skeleton, tuple(map(escaped, values))).strip()
+    assert re.sub(r"&#(\d+);", lambda found: chr(int(found[1])), read.marked(values)) == (
+        put(skeleton, tuple(map(escaped, values))).strip()
+    )
     assert read.skeleton == skeleton.strip()
 
 

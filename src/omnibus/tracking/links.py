@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
+from functools import lru_cache
 
 from omnibus.errors import Forged
 from omnibus.model.delivery import Delivery
@@ -18,11 +19,12 @@ class Page(OptOut):
     _page: Callable[[], str]
 
     @classmethod
-    def of(cls, page: Callable[[], str], mailto: str) -> OptOut:
-        """Make one whose *url* is not known yet."""
-        made = object.__new__(cls)
-        for name, value in (("_page", page), ("mailto", mailto), ("word", OptOut().word)):
-            object.__setattr__(made, name, value)
+    def of(cls, page: Callable[[], str], bare: OptOut) -> OptOut:
+        """Make one whose *url* is not known yet; the rest is as in *bare*."""
+        made, fill = object.__new__(cls), object.__setattr__
+        fill(made, "_page", page)
+        fill(made, "mailto", bare.mailto)
+        fill(made, "word", bare.word)
         return made
 
     def __getattr__(self, name: str) -> str:
@@ -42,6 +44,11 @@ class Page(OptOut):
         return hash(astuple(self))
 
 
+@lru_cache(maxsize=16)
+def _by_mail(address: str) -> OptOut:
+    return OptOut(mailto=f"mailto:{address}?subject=unsubscribe" if address else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Links:
     """Make and read the links of one bus.
@@ -57,15 +64,15 @@ class Links:
 
     def opt_out(self, delivery: Delivery) -> OptOut:
         """Say how this person stops this topic on the channel they read."""
-        mailto = f"mailto:{self.mailto}?subject=unsubscribe" if self.mailto else ""
+        bare = _by_mail(self.mailto)
         if not self.public_url:
-            return OptOut(mailto=mailto)
+            return bare
 
         def page() -> str:
             claims = {"u": delivery.customer, "d": delivery.id, "t": delivery.topic, "p": delivery.purpose}
             return f"{self.public_url}/u/{self.tokens.seal(claims, 0)}"
 
-        return Page.of(page, mailto)
+        return Page.of(page, bare)
 
     def tracked(self, draft: Draft, delivery: Delivery) -> Draft:
         """Let the draft's link lead over us, wherever it stands; without a public URL or link the draft stays."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from omnibus.model.draft import Element
 from omnibus.writing.prose import LINK, SCHEMES, line, pieces, settle_links
-from omnibus.writing.values import escaped
+from omnibus.writing.values import escaped, no_count
 
 SLOT = re.compile("\ue000(\\d+)\ue001")
+#: where a value that is a number would begin a list: ``{{ count }}. of them``
+_COUNT = re.compile("^[ \\t>*+\\-\\d.)\ue000\ue001]*[.)](?=\\s|$)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Piece:
     slots: tuple[tuple[int, int], ...]
     late: bool = False
 
-    def filled(self, values: tuple[str, ...]) -> str:
+    def filled(self, values: Sequence[str]) -> str:
         """Put the values in."""
         if not self.slots:
             return self.parts[0]
@@ -44,12 +47,14 @@ class Shape:
     Args:
         paragraphs: those that no value changes are elements already; their ranks hold while *certain*.
         certain: whether all paragraphs say something, whatever the values.
+        counts: numbers of the values that would begin a list, were they numbers.
     """
 
     skeleton: str
     markdown: Piece
     paragraphs: tuple[Piece | Element, ...]
     certain: bool
+    counts: tuple[int, ...] = ()
 
     def elements(self, values: tuple[str, ...]) -> list[Element]:
         """Give the paragraphs that say something, ranked from 2."""
@@ -63,7 +68,12 @@ class Shape:
 
     def marked(self, values: tuple[str, ...]) -> str:
         """Put the values in so that no Markdown reader takes them for markup."""
-        return self.markdown.filled(tuple(map(escaped, values)))
+        if not self.markdown.slots:
+            return self.skeleton
+        safe = list(map(escaped, values))
+        for number in self.counts:
+            safe[number] = no_count(safe[number])
+        return self.markdown.filled(safe)
 
 
 @lru_cache(maxsize=1024)
@@ -81,7 +91,8 @@ def shape(skeleton: str) -> Shape:
         each if each.slots else Element("paragraph", each.parts[0], rank) for rank, each in enumerate(said, start=2)
     )
     stripped = skeleton.strip()
-    return Shape(stripped, _cut(stripped), paragraphs, not any(each.late for each in said))
+    counts = {int(slot) for found in _COUNT.finditer(stripped) for slot in SLOT.findall(found[0])}
+    return Shape(stripped, _cut(stripped), paragraphs, not any(each.late for each in said), tuple(counts))
 
 
 def _piece(text: str) -> Piece:

@@ -31,6 +31,11 @@ def escaped(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", text)
 
 
+def no_count(text: str) -> str:
+    """Write a number so that it begins no list, though a dot follows it; other texts cannot."""
+    return f"{text[:-1]}&#{ord(text[-1])};" if text.isascii() and text.isdigit() else text
+
+
 def no_link(name: Any) -> Any:
     """Take the link out of a name: mail readers make links of whatever looks like one, signed-up spammers know it."""
     if not isinstance(name, str):
