@@ -113,10 +113,11 @@ class Exchange(asyncio.BufferedProtocol):
     # ---- what the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport, and want to know of every byte that could not leave at once."""
+        """Take the transport, and want to know of every byte that could not leave at once; TLS would not tell."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.set_write_buffer_limits(0)
+        if not self._sealed:
+            transport.set_write_buffer_limits(0)
 
     def pause_writing(self) -> None:
         """Note that bytes wait here."""

@@ -99,8 +99,8 @@ class Wire(Exchange):
             raise Lost(type(error).__name__) from None
         if made is None:
             raise Lost("closed")
-        self.connection_made(made)
         self._sealed = True
+        self.connection_made(made)
         await self._ehlo(peer.helo)  # what was offered in clear is void
 
     async def _login(self, peer: Peer) -> None:
