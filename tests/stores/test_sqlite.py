@@ -14,12 +14,13 @@ from omnibus.store import Store, Wish
 from omnibus.stores.sqlite import Sqlite
 from omnibus.stores.sqlite.store import up_to_date
 from omnibus.testing.contracts.hearing import HearingContract
+from omnibus.testing.contracts.mailing import MailingContract
 from omnibus.testing.contracts.roll import RollContract
 from omnibus.testing.contracts.store import NOW, StoreContract, delivery
 from omnibus.testing.contracts.texts import TextsContract
 
 
-class TestSqlite(StoreContract, RollContract, TextsContract, HearingContract):
+class TestSqlite(StoreContract, RollContract, MailingContract, TextsContract, HearingContract):
     @pytest.fixture(autouse=True)
     def _blank(self, tmp_path: Path, blank_store: Path) -> None:
         (tmp_path / "store.db").write_bytes(blank_store.read_bytes())

@@ -11,12 +11,13 @@ import pytest
 from omnibus.store import Store
 from omnibus.stores.postgres import Postgres
 from omnibus.testing.contracts.hearing import HearingContract
+from omnibus.testing.contracts.mailing import MailingContract
 from omnibus.testing.contracts.roll import RollContract
 from omnibus.testing.contracts.store import NOW, StoreContract
 from omnibus.testing.contracts.texts import TextsContract
 
 
-class TestPostgres(StoreContract, RollContract, TextsContract, HearingContract):
+class TestPostgres(StoreContract, RollContract, MailingContract, TextsContract, HearingContract):
     @pytest.fixture(autouse=True)
     def _database(self, databases: Any) -> None:
         self.url = databases.make()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from omnibus.errors import NotFound
 from omnibus.model.delivery import WAITING, Delivery
+from omnibus.model.mailing import Mailing
 from omnibus.model.message import Purpose
 from omnibus.store import Wish
 from omnibus.stores.postgres import statements as sql
@@ -15,6 +16,7 @@ from omnibus.stores.postgres.engine import Connection, Surprise
 from omnibus.stores.postgres.standing import batch
 from omnibus.stores.rows import DELIVERY, delivery_row, dump, read_delivery
 from omnibus.stores.schema import to_micros
+from omnibus.stores.texts import storable
 
 COUNTERS = 16  # rows that share the count of what was accepted, so that no two calls wait for the same one
 READ = f"SELECT {DELIVERY} FROM delivery WHERE id = ANY(%s)"
@@ -45,7 +47,7 @@ class Acceptance:
             return self.known[wish.key][1]
         for each in wish.deliveries:
             if each.customer not in self.owners:
-                raise NotFound(f"no customer {each.customer}", fix="`omnibus customers` lists them")
+                raise stranger(each.customer)
         self._fresh.append(wish)
         if wish.key:
             self.known[wish.key] = (wish.digest, wish.deliveries)
@@ -112,3 +114,47 @@ async def accept(db: Connection, wishes: Sequence[Wish]) -> list[Answer]:
     answers = [acceptance.take(each) for each in wishes]
     await acceptance.write(db)
     return answers
+
+
+async def accept_many(db: Connection, mailing: Mailing) -> None:
+    """Accept the same for many customers, as who they are now.
+
+    Raises:
+        NotFound: for a customer who does not exist.
+        Surprise: one of them was merged in between; the whole call runs again.
+    """
+    asked = storable(set(mailing.customers))
+    owners = dict(await (await db.execute(sql.CANONICAL, (asked,))).fetchall())
+    for each in mailing.customers:
+        if each not in owners:
+            raise stranger(each)
+    await spread(db, mailing.templates, [(owners[each], each) for each in mailing.customers], mailing.ids)
+
+
+async def spread(
+    db: Connection, templates: Sequence[Delivery], people: Sequence[tuple[str, str]], ids: Sequence[str]
+) -> None:
+    """Insert what each of *people* (who they are, who was asked for) gets: lanes first, in the order of customers.
+
+    Raises:
+        Surprise: one of them is not who they were.
+    """
+    due = min(to_micros(each.due) for each in templates)
+    urgent = min((to_micros(each.due) for each in templates if each.purpose == Purpose.TRANSACTIONAL), default=None)
+    owners, subjects = [each for each, _ in people], [each for _, each in people]
+    unique = sorted(set(owners))
+    async with db.pipeline():
+        await batch(db, sql.RAISE_LANES, [(each, due, urgent) for each in unique])
+        present = await db.execute(sql.PRESENT, (unique,))  # after the lanes: merges hold them, too
+        for place, template in enumerate(templates):
+            shared = delivery_row(template)[3:]
+            await db.execute(sql.SPREAD, (*shared, list(ids[place :: len(templates)]), owners, subjects))
+        name = f"accepted:{random.randrange(COUNTERS)}"  # noqa: S311 - spreads the writers
+        await db.execute(sql.COUNT, (name, len(ids)))
+    if len(await present.fetchall()) != len(unique):
+        raise Surprise
+
+
+def stranger(customer: str) -> NotFound:
+    """Say that nobody is called so."""
+    return NotFound(f"no customer {customer}", fix="`omnibus customers` lists them")

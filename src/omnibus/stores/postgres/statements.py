@@ -164,6 +164,12 @@ PUT_KEYS = (
 )
 _PLAIN = ", ".join(each.split()[0] for each in DELIVERY_TYPES.split(", "))
 PUT_DELIVERIES = f"INSERT INTO delivery ({_PLAIN}) SELECT {_of(_PLAIN, 'u')} FROM {rows(DELIVERY_TYPES)}"
+#: as above, what is the same for all of them given once
+SPREAD = (
+    f"INSERT INTO delivery ({_PLAIN}) SELECT u.id, u.customer, u.subject,"
+    f" {', '.join('%s::' + each.split()[1] for each in DELIVERY_TYPES.split(', ')[3:])}"
+    f" FROM {rows('id text, customer text, subject text')}"
+)
 COUNT = "INSERT INTO tally AS t (name, count) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET count = t.count + excluded.count"
 
 # ---- claim: the lanes first; their heads in the next statement, which sees what their last holder committed

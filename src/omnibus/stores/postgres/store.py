@@ -14,6 +14,7 @@ from omnibus.model.campaign import Campaign, Chunk, Progress, Standing, origin_o
 from omnibus.model.customer import Customer, Identity
 from omnibus.model.delivery import Delivery
 from omnibus.model.event import Event
+from omnibus.model.mailing import Mailing
 from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
 from omnibus.roll import Roll
@@ -114,6 +115,10 @@ class Postgres(Keeping, Hearing, Store, Roll):
     async def accept_in(self, connection: Any, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
         """Accept in the app's own transaction on *connection*, a ``psycopg.AsyncConnection`` to this database."""
         return await joined(connection, lambda db: accepting.accept(db, wishes)) if wishes else []
+
+    async def accept_many(self, mailing: Mailing) -> None:
+        if mailing.ids:
+            await self.engine.write(lambda db: accepting.accept_many(db, mailing))
 
     async def claim(self, now: datetime, *, limit: int, lease: str, term: float) -> list[Delivery]:
         return await self.engine.write(lambda db: outbox.claim(db, now, limit, lease, term))
