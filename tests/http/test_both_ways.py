@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -84,7 +85,8 @@ async def test_the_table_of_lost_answers_holds_on_both(fault: Fault, auth: Any) 
             await client.request("GET", "/first")
             hurry(client, 0.3)
         with pytest.raises(DeliveryError) as caught:
-            await client.request("POST", "/messages", json={"text": "hello"}, auth=auth)
+            async with asyncio.timeout(60):
+                await client.request("POST", "/messages", json={"text": "hello"}, auth=auth)
         await client.aclose()
         assert (type(caught.value), caught.value.reason) == LOST[fault]
         assert sum(each.path == "/messages" for each in server.requests) <= 1

@@ -38,7 +38,8 @@ async def told(script: Any, *, deadline: float = 10, deaf: bool = False, method:
             if not deaf:
                 await client.request("GET", "/first")
                 hurry(client, deadline)
-            return await client.request(method, "/messages", json={"text": "hello"})
+            async with asyncio.timeout(60):
+                return await client.request(method, "/messages", json={"text": "hello"})
         except DeliveryError as error:
             return type(error), error.reason
         finally:

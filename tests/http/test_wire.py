@@ -32,7 +32,8 @@ async def told(*pieces: bytes, method: str = "POST", close: bool = True, deadlin
         await client.request("GET", "/first")
         hurry(client, deadline)
         try:
-            return await client.request(method, "/x")
+            async with asyncio.timeout(60):
+                return await client.request(method, "/x")
         except DeliveryError as error:
             return type(error), error.reason
         finally:
