@@ -12,9 +12,11 @@ import click
 from rich.console import Console
 
 from omnibus.cli.demo.checks import checked
+from omnibus.cli.demo.place import placed
 from omnibus.cli.demo.report import gather, show
 from omnibus.cli.demo.stage import prepare, staged
 from omnibus.cli.demo.story import START, Play, play_all
+from omnibus.errors import InputError
 
 DEFAULT = Path("omnibus-demo")
 
@@ -32,6 +34,12 @@ DEFAULT = Path("omnibus-demo")
 @click.option(
     "--map", "mapping", type=click.Path(path_type=Path, exists=True), help="How its columns become events and people."
 )
+@click.option(
+    "--store",
+    default="",
+    metavar="URL",
+    help="Keep its data in an empty PostgreSQL database; `postgresql` alone starts one for this run.",
+)
 @click.option("--off", multiple=True, metavar="POLICY", help="Switch a policy off (with --events), to compare.")
 @click.option(
     "--serve",
@@ -46,6 +54,7 @@ def demo(
     resume: bool,
     events: Path | None,
     mapping: Path | None,
+    store: str,
     off: tuple[str, ...],
     as_json: bool,
     playing: bool,
@@ -55,30 +64,35 @@ def demo(
     Exits with 1 when any of it did not happen. Example: omnibus demo --state /tmp/story
     """
     folder = (state or DEFAULT).absolute()
+    if store and resume:
+        raise InputError("a run goes on where its data is", where="--store", fix="leave --store out")
     if playing:
         from omnibus.cli.demo.play import play
 
-        asyncio.run(play(folder, resume=resume, own=state is None))
+        asyncio.run(play(folder, resume=resume, own=state is None, store=store))
         return
     if events is not None:
         from omnibus.cli.demo.replay import replay
 
-        told = asyncio.run(replay(folder, events, mapping, resume=resume, own=state is None, off=off, quiet=as_json))
+        told = asyncio.run(
+            replay(folder, events, mapping, resume=resume, own=state is None, off=off, quiet=as_json, store=store)
+        )
     else:
-        told = asyncio.run(run(folder, resume=resume, own=state is None, quiet=as_json))
+        told = asyncio.run(run(folder, resume=resume, own=state is None, quiet=as_json, store=store))
     if as_json:
         click.echo(json.dumps(told, indent=2, ensure_ascii=False, default=str))
     raise SystemExit(0 if told["ok"] else 1)
 
 
-async def run(folder: Path, *, resume: bool, own: bool, quiet: bool = False) -> dict[str, Any]:
+async def run(folder: Path, *, resume: bool, own: bool, quiet: bool = False, store: str = "") -> dict[str, Any]:
     """Play the story in a state folder; returns the report as JSON values."""
     console = Console(quiet=quiet, width=None if sys.stdout.isatty() else 140)
-    prepare(folder, resume=resume, own=own)
-    async with staged(folder, START) as stage:
-        play = Play(stage, lambda text: console.print(f"  {text}", highlight=False))
-        await play_all(play)
-        told = await gather(play, await checked(play))
+    async with placed(store) as url:
+        prepare(folder, resume=resume, own=own, store=url)
+        async with staged(folder, START) as stage:
+            play = Play(stage, lambda text: console.print(f"  {text}", highlight=False))
+            await play_all(play)
+            told = await gather(play, await checked(play))
     console.print()
     show(console, told)
     return told

@@ -9,19 +9,26 @@ from pathlib import Path
 
 import click
 
+from omnibus.cli.demo.place import placed
 from omnibus.cli.demo.stage import Stage, prepare, staged
 from omnibus.cli.demo.story import Play, people
 
 PACE = 0.5  # seconds of machine time between two looks at what the outside world has to say
 
 
-async def play(folder: Path, *, resume: bool, own: bool) -> None:
+async def play(folder: Path, *, resume: bool, own: bool, store: str = "") -> None:
     """Open everything, say where it is, and work until stopped."""
-    prepare(folder, resume=resume, own=own)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
+    async with placed(store) as url:
+        prepare(folder, resume=resume, own=own, store=url)
+        await _work(folder, stop)
+    click.echo("closed")
+
+
+async def _work(folder: Path, stop: asyncio.Event) -> None:
     async with staged(folder, None) as stage:
         await people(Play(stage, click.echo))
         _say(stage)
@@ -32,7 +39,6 @@ async def play(folder: Path, *, resume: bool, own: bool) -> None:
                 async with asyncio.timeout(PACE):
                     await stop.wait()
         await working
-    click.echo("closed")
 
 
 def _say(stage: Stage) -> None:

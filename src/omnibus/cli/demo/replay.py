@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from omnibus.cli.demo.cast import CHANNELS, Persona, drawn, one_of, persona, products, write_personas
+from omnibus.cli.demo.place import placed
 from omnibus.cli.demo.stage import Stage, prepare, staged
 from omnibus.cli.demo.tally import expected, show_tally, tally
 from omnibus.errors import InputError
@@ -144,7 +146,7 @@ def read_deeds(path: Path, plan: Mapping_) -> list[Deed]:
 
 async def replay(
     folder: Path, events: Path, mapping: Path | None, *, resume: bool, own: bool, off: tuple[str, ...] = (),
-    quiet: bool = False,
+    quiet: bool = False, store: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Replay a clickstream in a state folder; returns the tally as JSON values.
 
@@ -165,12 +167,15 @@ async def replay(
     deeds = read_deeds(events, plan)
     people = {deed.user: persona(deed.user, plan.extra["personas"]) for deed in deeds}
     goods = products(events.parent, plan.extra["products"])
-    prepare(folder, resume=False, own=own)
-    overlay = mapping.parent / "shop"
-    if overlay.is_dir():
-        shutil.copytree(overlay, folder / "shop", dirs_exist_ok=True)
-    write_personas(folder / "personas.ndjson", list(people.values()))
-    async with staged(folder, deeds[0].at, slots=16, policy={"off": list(off)} if off else {}) as stage:
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(placed(store))
+        prepare(folder, resume=False, own=own, store=url)
+        overlay = mapping.parent / "shop"
+        if overlay.is_dir():
+            shutil.copytree(overlay, folder / "shop", dirs_exist_ok=True)
+        write_personas(folder / "personas.ndjson", list(people.values()))
+        policy = {"off": list(off)} if off else {}
+        stage = await stack.enter_async_context(staged(folder, deeds[0].at, slots=16, policy=policy))
         days = Days(stage, people, goods, plan)
         await days.meet()
         await _live_all(days, deeds, _progress(console, len(deeds)))

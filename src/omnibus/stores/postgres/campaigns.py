@@ -23,6 +23,7 @@ from omnibus.stores.pruned import PRUNED, PRUNED_TALLIES, sums_of
 from omnibus.stores.rolls import CAMPAIGN, MOST, SUMS, add_up, campaign_row, first_id, read_campaign
 from omnibus.stores.rows import DELIVERY, delivery_row, read_delivery
 from omnibus.stores.schema import to_micros
+from omnibus.stores.texts import storable
 
 LONGEST = 600.0  # seconds for what goes over all of a campaign, or over everybody
 LONG = "SET LOCAL statement_timeout = '10min'"
@@ -122,7 +123,7 @@ async def enlist(db: Connection, campaign: Campaign, customers: Sequence[str]) -
     """Put customers on the list, as who they are now."""
     if not await _loads(db, campaign):
         return []
-    now = dict(await (await db.execute(sql.CANONICAL, (list(set(customers)),))).fetchall())
+    now = dict(await (await db.execute(sql.CANONICAL, (storable(set(customers)),))).fetchall())
     people = sorted({each for each in now.values() if not each.startswith(PUBLIC)})
     cursor = await db.execute(ENLIST, (campaign.name, STEP, people))
     fresh = {row[0] for row in await cursor.fetchall()}

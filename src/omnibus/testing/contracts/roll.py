@@ -100,8 +100,8 @@ class RollContract(StoreParts):
         one = Event("m", "contract", "customer.merged", NOW, "bob")
         assert await store.merge("ada", "bob", [Change("bob", 0, (one,), {}, one.order), Change("ada", 0)])
         await roll.enrol(SPRING)
-        asked = ["carl", "ada", "bob", "nobody", "public:x:acme", "carl"]
-        assert await roll.enlist(SPRING, asked) == [True, True, False, None, None, False]
+        asked = ["carl", "ada", "bob", "nobody", "public:x:acme", "a\0b", "carl"]
+        assert await roll.enlist(SPRING, asked) == [True, True, False, None, None, None, False]
         assert await roll.enlist(SPRING, ["bob", "carl"]) == [False, False]
         begun = await roll.begin(SPRING)
         assert begun is not None
