@@ -29,7 +29,7 @@ from omnibus.model.customer import Customer
 from omnibus.model.delivery import SHOWN, Delivery, State
 from omnibus.model.event import Event
 from omnibus.model.ids import Ids
-from omnibus.model.message import Message
+from omnibus.model.message import Message, Purpose
 from omnibus.model.offer import Redemption
 from omnibus.model.request import Request, Response
 from omnibus.offers.promises import Promises
@@ -167,6 +167,8 @@ class Bus:
         if connection is not None:
             return (await self._accept([wish], connection))[0]
         done = await self._acceptance.one(wish)
+        if done[0].purpose == Purpose.TRANSACTIONAL:
+            self.parts.dispatcher.hurry()
         self.parts.bell.ring()
         return done
 

@@ -50,6 +50,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._wanted, self._room = 0, asyncio.Event()
+        self._hurried = False
         self._pressed = False  # the last claim was full: there is more than we can take
 
     @property
@@ -96,11 +97,21 @@ class Dispatcher:
         A slow provider holds the others up for a moment only: where answers come slowly, the claim takes what is free.
         """
         free = self.slots - self.in_flight
-        while free < (self.slots if self._pressed else self.slots // 3):
-            await self._some_room(self.slots)
+        while free < (enough := self._enough()):
+            await self._some_room(enough)
             before, free = free, self.slots - self.in_flight
             if free and free - before < self.slots // STEADY:
-                return
+                break
+        self._hurried = False
+
+    def _enough(self) -> int:
+        """Say how many free slots are worth a claim."""
+        return 1 if self._hurried else self.slots if self._pressed else max(self.slots // 3, 1)
+
+    def hurry(self) -> None:
+        """Claim as soon as there is any room: something urgent was accepted, and goes first."""
+        self._hurried = True
+        self._room.set()
 
     async def finish(self) -> None:
         """Wait until everything in flight is answered and settled."""
