@@ -167,9 +167,8 @@ class Intake:
 
 
 async def _rebuilt(bus: Bus, customers: list[str]) -> int:
-    for each in customers:
-        if not await bus.rebuild(each):
-            raise Unbalanced(f"the context of {each} differs from its events")
+    if differed := await bus.rebuild_all(customers):
+        raise Unbalanced(f"{len(differed)} contexts differ from their events")
     return len(customers)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -113,7 +116,9 @@ class Wanted:
 
 
 async def run(wanted: Wanted, told: Told) -> dict[str, Any]:
-    """Measure; returns the document of ``--json``."""
+    """Measure; returns the document of ``--json``. A signal to end breaks off, and ends all that was started."""
+    with suppress(NotImplementedError, RuntimeError):  # not on every system, nor in every thread
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
     pinned = machine.pin()
     bench = Bench(wanted.size, slow=wanted.slow)
     sink, smoke = Sink(bench.folder), wanted.size == SMOKE

@@ -70,7 +70,7 @@ class Size:
     requests: int = 2000
     mails: int = 1000
     samples: int = 250
-    spread: int = 6000
+    spread: int = 4000
 
 
 SMOKE = Size(people=100, sent=100, rows=1000, events=500, peers=50, past=500, few=50, many=100, requests=200, mails=20,

