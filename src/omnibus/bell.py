@@ -1,22 +1,32 @@
-"""Wake-ups within one process: a hint that something was committed; polling remains the mechanism."""
+"""Wake-ups: a hint that something was committed, here or by another process; polling remains the mechanism."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 
 class Bell:
-    """Ring for the worker, and for whoever watches a customer."""
+    """Ring for the worker, and for whoever watches a customer.
 
-    def __init__(self) -> None:
+    Args:
+        tell: carries what rings here to other processes.
+    """
+
+    def __init__(self, tell: Callable[[Collection[str]], None] = lambda customers: None) -> None:
+        self.tell = tell
         self._work = asyncio.Event()
         self._watchers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def ring(self, customers: Collection[str] = ()) -> None:
-        """Tell that something was committed."""
+        """Tell that something was committed here."""
+        self.hear(customers)
+        self.tell(customers)
+
+    def hear(self, customers: Collection[str] = ()) -> None:
+        """Take note of what was committed, here or elsewhere."""
         self._work.set()
         for customer in customers:
             for watcher in self._watchers.get(customer, ()):

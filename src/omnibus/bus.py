@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,8 +19,8 @@ from omnibus.customers.register import Customers
 from omnibus.errors import Conflict, MessageError, NotFound, StoreFull
 from omnibus.inbound.advance import Journeys
 from omnibus.inbound.crossing import Crossing
-from omnibus.inbound.inbox import Inbox
 from omnibus.inbound.door import check_type
+from omnibus.inbound.inbox import Inbox
 from omnibus.inbound.receive import receive
 from omnibus.model.brand import Brand
 from omnibus.model.campaign import Campaign
@@ -35,8 +36,8 @@ from omnibus.model.request import Request, Response
 from omnibus.offers.promises import Promises
 from omnibus.outbound import outbox
 from omnibus.outbound.accept import Acceptance
-from omnibus.outbound.judge import Judgement, judge
 from omnibus.outbound.dispatch import Dispatcher
+from omnibus.outbound.judge import Judgement, judge
 from omnibus.outbound.pruning import Pruner
 from omnibus.outbound.resolve import Lines, resolve
 from omnibus.outbound.road import Road
@@ -116,6 +117,8 @@ class Bus:
         await parts.timeline.agree()
         parts.store.stir(parts.journeys.hears)
         parts.timeline.ring = parts.bell.ring
+        parts.store.listen(parts.bell.hear)
+        parts.bell.tell = parts.store.tell
         await parts.journeys.define()
         self._opened = True
 
@@ -462,7 +465,8 @@ class Bus:
             due = await self.next_due()
         except StoreFull:
             return IDLE
-        return IDLE if due is None else min(max((due - self.now()).total_seconds(), 0.005), IDLE)
+        idle = IDLE * random.uniform(0.75, 1.25)  # noqa: S311 - spreads the workers
+        return idle if due is None else min(max((due - self.now()).total_seconds(), 0.005), idle)
 
     async def _renew(self, stop: asyncio.Event) -> None:
         road = self.parts.road

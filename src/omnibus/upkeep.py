@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,6 +39,15 @@ class Upkeep(ABC):
     Raises (every call):
         StoreFull: disk full, locked or down; nothing of the page was done.
     """
+
+    def listen(self, ring: Callable[[Collection[str]], None]) -> None:  # noqa: B027 - a hint is no duty
+        """Call *ring* when another process committed something: with customers whose contexts moved, or none for work.
+
+        A hint only: it may come late, twice or never, so whoever waits looks by itself, too. An engine may have none.
+        """
+
+    def tell(self, customers: Collection[str]) -> None:  # noqa: B027 - as above
+        """Let other processes know that something was committed here; nobody waits for it."""
 
     @abstractmethod
     async def prune(self, before: datetime, *, after: str = "", limit: int = 100) -> Pruned:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -100,7 +101,7 @@ class BusDesk:
                     yield context
                     continue
                 try:
-                    async with asyncio.timeout(POLL):
+                    async with asyncio.timeout(POLL * random.uniform(0.75, 1.25)):  # noqa: S311 - spreads the streams
                         await changed.wait()
                 except TimeoutError:
                     continue

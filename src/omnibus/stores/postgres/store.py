@@ -21,9 +21,9 @@ from omnibus.roll import Roll
 from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
 from omnibus.stores.migrate import migrate
 from omnibus.stores.postgres import accepting, campaigns, customers, merging, outbox, shelf
-from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale, joined
+from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale
 from omnibus.stores.postgres.hearing import Hearing
-from omnibus.stores.postgres.upkeep import Keeping
+from omnibus.stores.postgres.hints import Hinting
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.texts import matchless
@@ -36,7 +36,7 @@ NEXT_DUE = (
 )
 
 
-class Postgres(Keeping, Hearing, Store, Roll):
+class Postgres(Hinting, Hearing, Store, Roll):
     """Keep everything in one PostgreSQL database, for any number of workers and web processes.
 
     Args:
@@ -57,6 +57,7 @@ class Postgres(Keeping, Hearing, Store, Roll):
         await self.engine.start()
 
     async def aclose(self) -> None:
+        await self.hush()
         await self.engine.stop()
 
     async def take_work(self) -> None:
@@ -111,10 +112,6 @@ class Postgres(Keeping, Hearing, Store, Roll):
 
     async def accept(self, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
         return await self.engine.write(lambda db: accepting.accept(db, wishes)) if wishes else []
-
-    async def accept_in(self, connection: Any, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
-        """Accept in the app's own transaction on *connection*, a ``psycopg.AsyncConnection`` to this database."""
-        return await joined(connection, lambda db: accepting.accept(db, wishes)) if wishes else []
 
     async def accept_many(self, mailing: Mailing) -> None:
         if mailing.ids:

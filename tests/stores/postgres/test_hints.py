@@ -1,0 +1,200 @@
+"""Several processes on one database hear of each other; and when nothing can be heard, looking finds everything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from omnibus import bus as hall
+from omnibus.server import desk as streams
+from omnibus.server.desk import BusDesk
+from omnibus.stores.postgres import hints
+from omnibus.stores.postgres.hints import pages
+
+LONG = 3_600.0  # seconds: what is found within a test was told, not looked for
+ENDS = 60.0  # seconds after which a test that hears nothing gives up
+
+
+@pytest.fixture
+async def two(shop: Any, tmp_path: Path, blank_store: Path) -> AsyncIterator[Callable[[], Any]]:
+    """Open the same shop twice, as two processes would."""
+    shop.channel("mail")
+    shop.message("hello", via=["mail"], purpose="service", topic="news")
+
+    async def opened() -> tuple[Any, Any]:
+        here = await shop.open()
+        there = await shop.open()
+        for each in (here, there):
+            await each.parts.store._hints.listens.wait()
+        return here, there
+
+    async with asyncio.timeout(ENDS):
+        yield opened
+
+
+async def nth(stream: Any, number: int) -> Any:
+    """Give the context that a stream gives so many-th."""
+    found = None
+    for _ in range(number):
+        found = await anext(stream)
+    return found
+
+
+async def test_a_stream_hangs_on_any_process(two: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "POLL", LONG)
+    here, there = await two()
+    ada = await here.customers.upsert(email="ada@example.com")
+    async with stream_of(there, ada.id) as stream:
+        first = await anext(stream)
+        coming = asyncio.create_task(anext(stream))
+        await asyncio.sleep(0)
+        await here.track(ada, "product.viewed", {"sku": "b", "name": "Boots"}, id="v1")
+        context = await coming
+    assert context.version > first.version
+
+
+async def test_a_waiting_worker_goes_on_at_once(two: Any, monkeypatch: pytest.MonkeyPatch, shop: Any) -> None:
+    monkeypatch.setattr(hall, "IDLE", LONG)
+    here, there = await two()
+    ada = await here.customers.upsert(email="ada@example.com")
+    async with at_work(there):
+        (sent,) = await here.send("hello", ada)
+        while (await here.parts.store.delivery(sent.id)).state.value != "sent":
+            async with here.parts.bell.watch(ada.id) as moved:
+                if (await here.parts.store.delivery(sent.id)).state.value != "sent":
+                    await moved.wait()
+    assert [each.attempt.delivery for each in shop.wire("mail").handed] == [sent.id]
+
+
+async def test_what_the_app_s_transaction_accepts_is_told_when_it_commits(
+    two: Any, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setattr(hall, "IDLE", LONG)
+    here, there = await two()
+    ada = await here.customers.upsert(email="ada@example.com")
+    async with at_work(there), await psycopg.AsyncConnection.connect(url) as app:
+        await app.execute("SELECT 1")
+        (sent,) = await here.send("hello", ada, connection=app)
+        async with here.parts.bell.watch(ada.id) as moved:
+            await app.commit()
+            await moved.wait()
+    assert (await here.parts.store.delivery(sent.id)).state.value == "sent"
+
+
+async def test_deaf_it_looks_by_itself_and_hears_again(
+    two: Any, monkeypatch: pytest.MonkeyPatch, connect: Callable[[], Any]
+) -> None:
+    """LISTEN is cut and cannot be had again: the stream polls. Later it can, and is told again."""
+    monkeypatch.setattr(hints, "LONGEST", 0.05)
+    here, there = await two()
+    ada = await here.customers.upsert(email="ada@example.com")
+    usual, deaf = psycopg.AsyncConnection.connect, [True]
+
+    async def refused(*given: Any, **told: Any) -> Any:
+        if deaf and "autocommit" in told and len(told) > 4:
+            raise psycopg.OperationalError("nobody listens now")
+        return await usual(*given, **told)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "connect", refused)
+    db = await connect()
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN omnibus' AND datname = current_database()"
+    assert len(await (await db.execute(cut)).fetchall()) == 2
+    while there.parts.store._hints.listens.is_set():  # noqa: ASYNC110 - the server tells, nobody else
+        await asyncio.sleep(0.001)
+    monkeypatch.setattr(streams, "POLL", 0.01)
+    async with stream_of(there, ada.id) as stream:
+        first = await anext(stream)
+        await here.track(ada, "product.viewed", {"sku": "b", "name": "Boots"}, id="v1")
+        assert (await anext(stream)).version > first.version, "found by looking"
+    deaf.clear()
+    await there.parts.store._hints.listens.wait()
+    monkeypatch.setattr(streams, "POLL", LONG)
+    async with stream_of(there, ada.id) as stream:
+        before = await anext(stream)
+        coming = asyncio.create_task(anext(stream))
+        await asyncio.sleep(0)
+        await here.track(ada, "product.viewed", {"sku": "c", "name": "Coat"}, id="v2")
+        assert (await coming).version > before.version, "told again"
+
+
+async def test_a_hint_from_elsewhere_harms_nobody(two: Any, connect: Callable[[], Any]) -> None:
+    """Another app may use a channel of our name, and say anything."""
+    here, _ = await two()
+    heard: list[Any] = []
+    here.parts.store._hints._ring = heard.append
+    db = await connect()
+    for told in ("", "x", "{}", "[]", "7", "[1]", '["other","ada"]', json.dumps([here.parts.store._hints._own, "ben"])):
+        await db.execute("SELECT pg_notify('omnibus', %s)", (told,))
+    await db.execute("SELECT pg_notify('omnibus', %s)", ('["other","last"]',))
+    while ["last"] not in heard:  # noqa: ASYNC110 - the server tells, nobody else
+        await asyncio.sleep(0.001)
+    assert heard == [[], ["ada"], ["last"]], "its own it does not hear"
+
+
+def test_many_customers_are_cut_into_hints_that_fit() -> None:
+    people = [f"customer-{number}-☂" for number in range(2_000)]
+    cut = list(pages(people))
+    assert [each for page in cut for each in page] == people
+    assert all(len(json.dumps(["x" * 12, *page])) < 8_000 for page in cut)
+    assert len(cut) > 5
+    assert list(pages([])) == [[]]
+
+
+async def test_closing_tells_what_waits(shop: Any, url: str) -> None:
+    """A command that ends at once was heard."""
+    shop.channel("mail")
+    shop.message("hello", via=["mail"], purpose="service", topic="news")
+    async with AsyncExitStack() as stack, asyncio.timeout(ENDS):
+        db = await stack.enter_async_context(await psycopg.AsyncConnection.connect(url, autocommit=True))
+        bus = await shop.open()
+        ada = await bus.customers.upsert(email="ada@example.com")
+        await bus.track(ada, "product.viewed", {"sku": "a", "name": "Apron"}, id="v0")
+        await db.execute("LISTEN omnibus")
+        await bus.track(ada, "product.viewed", {"sku": "b", "name": "Boots"}, id="v1")
+        await bus.aclose()
+        told = [json.loads(each.payload)[1:] async for each in db.notifies(stop_after=1)]
+    assert told == [[ada.id]]
+
+
+class stream_of:  # noqa: N801 - reads as a word
+    """Open a customer's stream on a bus."""
+
+    def __init__(self, bus: Any, customer: str) -> None:
+        self._closing = asyncio.Event()
+        self._stream = BusDesk(bus, "mail", self._closing).stream(customer)
+
+    async def __aenter__(self) -> Any:
+        return self._stream
+
+    async def __aexit__(self, *told: object) -> None:
+        await self._stream.aclose()
+
+
+class at_work:  # noqa: N801 - as above
+    """Let a bus work, and see it wait before anything happens."""
+
+    def __init__(self, bus: Any) -> None:
+        self._bus, self._stop = bus, asyncio.Event()
+
+    async def __aenter__(self) -> None:
+        waits, usual = asyncio.Event(), self._bus.parts.bell.work
+
+        async def work(seconds: float) -> None:
+            waits.set()
+            await usual(seconds)
+
+        self._bus.parts.bell.work = work
+        self._working = asyncio.create_task(self._bus.work(self._stop))
+        await waits.wait()
+
+    async def __aexit__(self, *told: object) -> None:
+        self._stop.set()
+        self._bus.parts.bell.ring()
+        await self._working
