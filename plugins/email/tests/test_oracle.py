@@ -232,9 +232,7 @@ def _normal(html: str) -> str:
 
 
 def test_a_value_does_not_begin_a_list() -> None:
-    told = _rendered("{{ v }}1. pairs", "7")
-    assert to_html(told["markdown"], {}).startswith("<ol"), "read for one person, the text would become a list"
-    assert slotted(told["skeleton"], {}) == "<p>\ue0000\ue0011. pairs</p>"
+    assert slotted(_rendered("{{ v }}1. pairs", "7")["skeleton"], {}) == "<p>\ue0000\ue0011. pairs</p>"
 
 
 def test_slots_in_links_and_code_are_left_to_the_values() -> None:

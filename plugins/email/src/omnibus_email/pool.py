@@ -25,18 +25,17 @@ class Pool:
         self._room = asyncio.Semaphore(room)
         self.closed = False
 
-    async def hand_over(self, peer: Peer, mail: bytes, commands: Commands, patience: float) -> Reply:
+    async def hand_over(self, peer: Peer, mail: bytes, commands: Commands, until: float) -> Reply:
         """Hand one mail over on a kept connection, or on a new one.
 
         Args:
-            patience: seconds after which it is better to give up before the mail leaves than to wait on.
+            until: the loop's time after which it is better to give up before the mail leaves than to wait on.
 
         Raises:
             TryLater: no connection, or lost before the final dot, or out of patience: nothing was handed over.
             Unknown: lost after it.
             DeliveryError: the server refused.
         """
-        until = asyncio.get_running_loop().time() + patience
         try:
             await self._turn(until)
             try:

@@ -145,21 +145,28 @@ class Smtp(Provider):
         """Write the mail and hand it over; the receipt's id is the Message-ID without brackets."""
         if not isinstance(content, EmailContent):
             raise Refused("no_mail")
-        to = head.address_of(address)
+        to, until = head.address_of(address), self._until(attempt)
         name = mime.message_id(attempt.delivery, self._domain)
         mail = mime.write(content, mime.Envelope(self._sender, to, name, attempt.started, self._reply_to))
         mail = await self._signed(mail, attempt.started)
-        reply = await self.hand_over(mail, to, attempt)
+        reply = await self.hand_over(mail, to, attempt, until)
         return Receipt(name, {"message_id": name, "answer": str(reply.code)})
 
-    async def hand_over(self, mail: bytes, to: str, attempt: Attempt) -> Reply:
+    async def hand_over(self, mail: bytes, to: str, attempt: Attempt, until: float | None = None) -> Reply:
         """Hand a finished mail over to one recipient.
+
+        Args:
+            until: the loop's time by which it must have left; by default a share of the attempt's deadline from now.
 
         Raises:
             DeliveryError: one of the four.
         """
         commands = partial(self._commands, to, attempt, len(mail))
-        return await self._pool.hand_over(self._peer, mail, commands, attempt.deadline * BEFORE_DOT)
+        until = self._until(attempt) if until is None else until
+        return await self._pool.hand_over(self._peer, mail, commands, until)
+
+    def _until(self, attempt: Attempt) -> float:
+        return asyncio.get_running_loop().time() + attempt.deadline * BEFORE_DOT
 
     async def _signed(self, mail: bytes, at: datetime) -> bytes:
         """Sign, off the event loop where it takes long: the library lets other threads run meanwhile."""
