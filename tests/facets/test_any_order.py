@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from omnibus import Event
+from omnibus import Engagement, Event
 from omnibus.facets import BUILT_IN
-from omnibus.model.context import Context
+from omnibus.model.context import Context, hears
 from omnibus.model.customer import Customer
 from omnibus.store import Change, Loaded, Survey
 from omnibus.testing.clock import START
@@ -106,6 +106,39 @@ async def test_any_arrival_order_gives_the_same_bytes(choices: Any, chance: rand
         new += await timeline.put(arriving[start : start + size])
     assert new == len(told)
     assert store.row[2] == wanted
+
+
+MANY = st.lists(st.tuples(st.integers(0, len(KINDS) - 1), st.integers(0, 90), st.just("ada")), min_size=2, max_size=90)
+
+
+@given(MANY, MANY)
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+def test_many_at_once_are_folded_as_one_by_one(before: Any, after: Any) -> None:
+    """Also on top of what was folded before, and where more happened than is kept."""
+    for facet in BUILT_IN:
+        mine = [each for each in facts([*before, *after]) if hears(facet, each.type)]
+        mine = [replace(each, data={**each.data, "sku": f"s{n % 13}"}) if "viewed" in each.type else each
+                for n, each in enumerate(mine)]  # fmt: skip
+        start = facet().after_all(mine[: len(mine) // 2])
+        single = start
+        for each in mine[len(mine) // 2 :]:
+            single = single.after(each)
+        assert start.after_all(mine[len(mine) // 2 :]) == single
+        assert start.after_all(mine[len(mine) // 2 :]).encode() == single.encode()
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_latest_views_and_touches_are_kept(together: bool) -> None:
+    """Each product once, where it was seen last; opens by machines are none."""
+    seen = [*range(15), 7, 12]
+    told = [Event(f"v{n}", "t", "product.viewed", START, "ada", {"sku": f"s{sku}"}) for n, sku in enumerate(seen)]
+    told += [Event(f"o{n}", "t", "message.opened", START, "ada", {"message": f"m{n}"}) for n in range(70)]
+    told.append(Event("m", "t", "message.opened", START, "ada", {"message": "no", "machine": True}))
+    after = Engagement()
+    for each in [told] if together else [[each] for each in told]:
+        after = after.after_all(each)
+    assert [each.sku for each in after.views] == ["s5", "s6", "s8", "s9", "s10", "s11", "s13", "s14", "s7", "s12"]
+    assert [each.message for each in after.touches] == [f"m{n}" for n in range(6, 70)]
 
 
 @pytest.mark.parametrize("kind", list(DATA))

@@ -11,8 +11,10 @@ from omnibus.errors import InputError
 from omnibus.facet import Facet
 from omnibus.model.event import Event
 from omnibus.model.money import Money
+from omnibus.model.swift import swift
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Line:
     """Hold one product in a cart or order; *price* is one piece's, as a decimal text."""

@@ -10,10 +10,12 @@ from typing import ClassVar, Self
 
 from omnibus.facet import Facet
 from omnibus.model.event import Event
+from omnibus.model.swift import swift
 
 ANY = "*"
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Entry:
     """Hold the last word of one person (subject) on one scope, and the event that proves it."""
@@ -24,6 +26,7 @@ class Entry:
     source: str
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Suppression:
     """Say why an identity is not written to any more."""

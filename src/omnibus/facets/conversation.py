@@ -9,10 +9,12 @@ from typing import Any, ClassVar, Literal, Self
 
 from omnibus.facet import Facet
 from omnibus.model.event import Event
+from omnibus.model.swift import swift
 
 KEPT = 20
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Turn:
     """Hold one utterance."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from omnibus.facet import Facet
 from omnibus.model.event import Event
+from omnibus.model.swift import swift
 
 KEPT_TOUCHES, KEPT_VIEWS = 64, 10
 _SHOWN = ("sku", "name", "price", "currency", "url", "image")  # of a view, in its order
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Touch:
     """Hold one contact: what happened on which channel, and by which message."""
@@ -24,6 +27,7 @@ class Touch:
     place: str = ""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class View:
     """Hold one product they looked at."""
@@ -56,20 +60,31 @@ class Engagement(Facet):
 
     def after(self, event: Event) -> Self:
         """Add what happened."""
-        data = event.data
-        if event.type == "product.viewed":
-            view = View(event.time, *[str(data.get(each) or "") for each in _SHOWN])
-            views = [each for each in self.views if each.sku != view.sku]
-            return type(self)(self.touches, (*views, view)[-KEPT_VIEWS:], self.visiting)
-        if event.type.startswith("visit."):
-            place = str(data.get("place", "web"))
-            return type(self)(self.touches, self.views, place if event.type == "visit.started" else "")
-        if data.get("machine"):
+        return self.after_all((event,))
+
+    def after_all(self, events: Sequence[Event]) -> Self:
+        """Add all that happened; only of what is kept a view or a touch is made."""
+        touches, visiting = list[Event](), self.visiting
+        views: dict[str, View | Event] = {each.sku: each for each in self.views}
+        for event in events:
+            data, type_ = event.data, event.type
+            if type_ == "product.viewed":
+                sku = str(data.get("sku") or "")
+                views.pop(sku, None)
+                views[sku] = event  # seen again: it goes to the end
+            elif type_.startswith("visit."):
+                visiting = str(data.get("place", "web")) if type_ == "visit.started" else ""
+            elif not data.get("machine"):
+                touches.append(event)
+        return self._with(touches, views, visiting)
+
+    def _with(self, touched: list[Event], viewed: Mapping[str, View | Event], visiting: str) -> Self:
+        kept = list(viewed.values())[-KEPT_VIEWS:]
+        views = tuple([each if isinstance(each, View) else _view(each) for each in kept])
+        touches = (*self.touches, *[_touch(each) for each in touched[-KEPT_TOUCHES:]])[-KEPT_TOUCHES:]
+        if not touched and visiting == self.visiting and views == self.views:
             return self
-        what = event.type.split(".")[1]
-        channel = str(data.get("channel") or data.get("place") or "")
-        touch = Touch(event.time, what, channel, str(data.get("message") or ""))
-        return type(self)((*self.touches, touch)[-KEPT_TOUCHES:], self.views, self.visiting)
+        return type(self)(touches, views, visiting)
 
     def answered(self, now: datetime, window: timedelta = timedelta(days=180)) -> dict[str, int]:
         """Count, per channel, what this person answered, clicked or bought from within *window*."""
@@ -92,3 +107,13 @@ class Engagement(Facet):
     def premises(cls) -> tuple[str, ...]:
         """List what a message may claim."""
         return ("away", "interested")
+
+
+def _view(event: Event) -> View:
+    return View(event.time, *[str(event.data.get(each) or "") for each in _SHOWN])
+
+
+def _touch(event: Event) -> Touch:
+    data = event.data
+    channel = str(data.get("channel") or data.get("place") or "")
+    return Touch(event.time, event.type.split(".")[1], channel, str(data.get("message") or ""))

@@ -9,8 +9,10 @@ from typing import Any, ClassVar, Self
 
 from omnibus.facet import Facet
 from omnibus.model.event import Event
+from omnibus.model.swift import swift
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Issued:
     """Hold one offer that became theirs; *number* counts its renewals."""

@@ -9,10 +9,12 @@ from typing import Any, ClassVar, Self
 from omnibus.facet import Facet
 from omnibus.facets.cart import Line, read_lines
 from omnibus.model.event import Event
+from omnibus.model.swift import swift
 
 KEPT = 20  # orders kept in the context; all of them stay on the timeline
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Order:
     """Hold one purchase; *place* is ``web`` or ``till``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ class FacetLike(Protocol):
     hears: Any
 
     def after(self, event: Event) -> Any: ...  # noqa: D102
+    def after_all(self, events: Sequence[Event]) -> Any: ...  # noqa: D102
     def encode(self) -> bytes: ...  # noqa: D102
     def view(self) -> dict[str, Any]: ...  # noqa: D102
     @classmethod
@@ -127,19 +128,23 @@ class Context:
         now = Context(
             self.customer, self._facets, self._bodies, version=self.version, made=self._made, spent=self.spent
         )
-        made, touched, listeners, last = now._made, now.touched, self._facets.listeners, None
+        heard: dict[str, list[Event]] = {}
+        listeners, last = self._facets.listeners, None
         for event in events:
             last = event
             for name in listeners(event.type):
-                before = made.get(name)
-                if before is None:
-                    before = now.named(name)
-                after = before.after(event)
-                if after is not before:
-                    made[name] = after
-                    touched.add(name)
-        for name in touched:
-            now._bodies.pop(name, None)
+                mine = heard.get(name)
+                if mine is None:
+                    heard[name] = [event]
+                else:
+                    mine.append(event)
+        for name, mine in heard.items():
+            before = now.named(name)
+            after = before.after(mine[0]) if len(mine) == 1 else before.after_all(mine)
+            if after is not before:
+                now._made[name] = after
+                now._bodies.pop(name, None)
+                now.touched.add(name)
         now.through = self.through if last is None else last.order
         now.version += last is not None
         return now
@@ -150,13 +155,14 @@ class Context:
         facets, told, made = self._facets, self._bodies, self._made
         for name in facets.names:
             body = told.get(name)
-            if body is None:
-                facet = made.get(name)
-                if facet is None or facet is facets.empty(name):
-                    continue
+            if body is not None:
+                out[name] = body  # as it was stored, so it holds something
+                continue
+            facet = made.get(name)
+            if facet is not None and facet is not facets.empty(name):
                 body = facet.encode()
-            if body != facets.blank(name):
-                out[name] = body
+                if body != facets.blank(name):
+                    out[name] = body
         return out
 
     def view(self, names: Collection[str] | None = None) -> dict[str, Any]:
