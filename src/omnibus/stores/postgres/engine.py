@@ -102,10 +102,14 @@ def _hang_up(db: Connection) -> None:
 
 
 class Engine:
-    """Run jobs, each in one transaction of one pooled connection."""
+    """Run jobs, each in one transaction of one pooled connection.
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    Args:
+        least, most: connections that are kept, and that there may be.
+    """
+
+    def __init__(self, url: str, *, least: int = 1, most: int = SIZE) -> None:
+        self._url, self._least, self._most = url, least, most
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._renewed = 0.0
 
@@ -113,7 +117,7 @@ class Engine:
         """Open the pool; connections come as they are needed."""
         told = conninfo_to_dict(self._url)
         self._pool = AsyncConnectionPool(
-            self._url, kwargs={key: value for key, value in LINE.items() if key not in told}, min_size=1, max_size=SIZE,
+            self._url, kwargs={key: value for key, value in LINE.items() if key not in told}, min_size=self._least, max_size=self._most,
             open=False, configure=configure, timeout=PATIENCE, reconnect_timeout=10.0,
         )  # fmt: skip
         await self._pool.open()

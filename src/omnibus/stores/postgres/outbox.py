@@ -15,12 +15,32 @@ from omnibus.stores.postgres.sheet import Sheet, open_sheet
 from omnibus.stores.postgres.standing import batch
 from omnibus.stores.pruned import FLAGGED, PRUNED, PRUNED_TALLIES, states_of
 from omnibus.stores.rows import ATTEMPT, Row, read_attempt, read_delivery
-from omnibus.stores.schema import to_micros
+from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.texts import matchless
 
+NEXT_DUE = (
+    "SELECT min(due) FROM (SELECT min(due) AS due FROM lane WHERE lease IS NULL AND due IS NOT NULL"
+    " UNION ALL SELECT min(due) FROM run WHERE due IS NOT NULL) AS d"
+)
+DUE = (
+    "SELECT EXISTS (SELECT customer FROM lane WHERE lease IS NULL AND due <= %(now)s)"
+    " OR EXISTS (SELECT customer FROM lane WHERE lease IS NULL AND urgent <= %(now)s)"
+)
 GUARD_PROVIDERS = (
     "SELECT pg_advisory_xact_lock_shared(7304, hashtext(p)) FROM unnest(%s::text[]) AS p"  # against `shelf.pause`
 )
+
+
+async def due(db: Connection, now: datetime) -> bool:
+    """Tell whether a lane is due."""
+    row = await (await db.execute(DUE, {"now": to_micros(now)})).fetchone()
+    return bool(row and row[0])
+
+
+async def next_due(db: Connection) -> datetime | None:
+    """Tell when the next delivery or run is due."""
+    row = await (await db.execute(NEXT_DUE)).fetchone()
+    return None if row is None or row[0] is None else from_micros(row[0])
 
 
 async def claim(db: Connection, now: datetime, limit: int, lease: str, term: float) -> list[Delivery]:

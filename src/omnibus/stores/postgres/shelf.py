@@ -16,7 +16,7 @@ from omnibus.stores.postgres.engine import Connection, Stale, Surprise
 from omnibus.stores.postgres.sheet import Sheet, open_sheet
 from omnibus.stores.postgres.standing import batch
 from omnibus.stores.postgres.upkeep import void
-from omnibus.stores.rows import EVENT, RUN, read_events, read_run, run_row
+from omnibus.stores.rows import RUN, read_run, run_row
 from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.texts import matchless
 
@@ -32,7 +32,6 @@ HEARD = (
     f"UPDATE event e SET heard = 1 FROM {sql.rows('subject text, id text, source text')}"
     " WHERE e.subject = u.subject AND e.id = u.id AND e.source = u.source AND e.heard = 0"
 )
-STIRRED = f"SELECT {EVENT} FROM event WHERE heard = 0 ORDER BY seq LIMIT %s"
 
 
 async def issue(db: Connection, codes: Sequence[CodeRow]) -> None:
@@ -90,11 +89,6 @@ async def note(db: Connection, scope: str, name: str, value: str | None) -> str 
     cursor = await db.execute("SELECT value FROM note WHERE scope = %s AND name = %s", (scope, name))
     row = await cursor.fetchone()
     return None if row is None else str(row[0])
-
-
-async def stirred(db: Connection, limit: int) -> list[Event]:
-    """List what journeys have not heard yet."""
-    return read_events(await (await db.execute(STIRRED, (limit,))).fetchall())
 
 
 async def heard(db: Connection, events: Sequence[Event]) -> None:

@@ -20,7 +20,7 @@ from omnibus.model.run import Run
 from omnibus.roll import Roll
 from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
 from omnibus.stores.migrate import migrate
-from omnibus.stores.postgres import accepting, campaigns, customers, merging, outbox, shelf
+from omnibus.stores.postgres import accepting, campaigns, customers, ear, merging, outbox, shelf
 from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale
 from omnibus.stores.postgres.hearing import Hearing
 from omnibus.stores.postgres.hints import Hinting
@@ -30,10 +30,6 @@ from omnibus.stores.texts import matchless
 
 PAGE = 500
 OLDEST = 15  # the first version whose MERGE, SKIP LOCKED and statistics we looked at
-NEXT_DUE = (
-    "SELECT min(due) FROM (SELECT min(due) AS due FROM lane WHERE lease IS NULL AND due IS NOT NULL"
-    " UNION ALL SELECT min(due) FROM run WHERE due IS NOT NULL) AS d"
-)
 
 
 class Postgres(Hinting, Hearing, Store, Roll):
@@ -48,6 +44,7 @@ class Postgres(Hinting, Hearing, Store, Roll):
         self.now = now
         self._url = url
         self.engine = Engine(url)
+        self.ear = Engine(url, least=0, most=1)  # one connection, for what it locks; none where nobody hears
 
     async def open(self) -> None:
         try:
@@ -55,9 +52,11 @@ class Postgres(Hinting, Hearing, Store, Roll):
         except psycopg.OperationalError:
             raise StoreFull("the database cannot be reached") from None
         await self.engine.start()
+        await self.ear.start()
 
     async def aclose(self) -> None:
         await self.hush()
+        await self.ear.stop()
         await self.engine.stop()
 
     async def take_work(self) -> None:
@@ -118,6 +117,8 @@ class Postgres(Hinting, Hearing, Store, Roll):
             await self.engine.write(lambda db: accepting.accept_many(db, mailing))
 
     async def claim(self, now: datetime, *, limit: int, lease: str, term: float) -> list[Delivery]:
+        if not await self.engine.read(lambda db: outbox.due(db, now)):
+            return []  # a look is a third of a transaction that finds nothing
         return await self.engine.write(lambda db: outbox.claim(db, now, limit, lease, term))
 
     async def attempt(self, tries: Sequence[Try]) -> list[Grant]:
@@ -137,8 +138,7 @@ class Postgres(Hinting, Hearing, Store, Roll):
         return await self.engine.write(lambda db: outbox.rescue(db, now))
 
     async def next_due(self) -> datetime | None:
-        row = await self._one(NEXT_DUE)
-        return None if row is None or row[0] is None else from_micros(row[0])
+        return await self.engine.read(outbox.next_due)
 
     async def pause(self, provider: str, until: datetime, reason: str) -> None:
         await self.engine.write(lambda db: shelf.pause(db, provider, until, reason, self.now()))
@@ -215,7 +215,7 @@ class Postgres(Hinting, Hearing, Store, Roll):
     # journeys
 
     async def stirred(self, limit: int) -> list[Event]:
-        return await self.engine.read(lambda db: shelf.stirred(db, limit))
+        return await self.ear.read(lambda db: ear.stirred(db, limit))
 
     async def heard(self, events: Sequence[Event]) -> None:
         await self.engine.write(lambda db: shelf.heard(db, events))
