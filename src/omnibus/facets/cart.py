@@ -61,7 +61,10 @@ class Cart(Facet):
     @property
     def total(self) -> Money:
         """Sum the lines."""
-        return Money(sum((Decimal(line.price) * line.quantity for line in self.lines), Decimal()), self.currency)
+        return Money(self._sum(), self.currency)
+
+    def _sum(self) -> Decimal:
+        return sum([Decimal(line.price) * line.quantity for line in self.lines], Decimal())
 
     def holds(self, premise: str, values: dict[str, Any], now: datetime) -> bool:
         """Judge ``cart.open``: something lies in it."""
@@ -82,7 +85,7 @@ class Cart(Facet):
         ]
         return {
             "id": self.id, "url": self.url, "currency": self.currency, "lines": lines,
-            "total": f"{self.total.amount:.2f}", "open": self.open,
+            "total": f"{self._sum():.2f}", "open": self.open,
         }  # fmt: skip
 
 

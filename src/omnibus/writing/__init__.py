@@ -1,7 +1,8 @@
 """What the brand's people write: brand, messages and journeys read from files, and drafts made of them.
 
 ``brand.py`` and ``messages.py`` and ``journeys.py`` read and check files; ``drafts.py`` renders a message for one
-person; ``templates.py`` is the sandbox that values pass through; ``prose.py`` turns Markdown into plain pieces.
+person, part by part (``parts.py``); ``templates.py`` and ``sandbox.py`` hold what values pass through; ``prose.py``
+turns Markdown into plain pieces and ``shapes.py`` cuts them where values belong.
 """
 
 from omnibus.writing.brand import read_brand

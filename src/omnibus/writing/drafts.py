@@ -11,27 +11,20 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from omnibus.errors import MessageError
 from omnibus.model.brand import Brand
-from omnibus.model.draft import Draft, Element, Fact, OptOut
-from omnibus.model.message import CallToAction, Media, Message, Purpose
+from omnibus.model.draft import Draft, OptOut
+from omnibus.model.message import Message, Purpose
 from omnibus.model.offer import Offer, Terms
-from omnibus.writing.filters import FilterMistake, deadline_text, money_text, percent_text
-from omnibus.writing.prose import SCHEMES
-from omnibus.writing.sandbox import Form, Names, TemplateMistake
-from omnibus.writing.shapes import headline, shape
-from omnibus.writing.templates import Rendered, Templates
+from omnibus.writing.filters import deadline_text, percent_text
+from omnibus.writing.parts import PRICE, Desk, call_to_action, facts_of, media_of, ranked
+from omnibus.writing.sandbox import TemplateMistake
+from omnibus.writing.shapes import Shape, headline, shape
+from omnibus.writing.templates import Templates
 from omnibus.writing.values import no_link
-
-#: the word before a deadline, by language; elsewhere an arrow, which needs none
-UNTIL = {
-    "da": "til {}", "de": "bis {}", "en": "until {}", "es": "hasta el {}", "fr": "jusqu’au {}", "it": "fino al {}",
-    "nl": "t/m {}", "pl": "do {}", "pt": "até {}", "sv": "till {}",
-}  # fmt: skip
 
 #: what a discount is called where the offer has no label of its own; elsewhere the bare number
 OFF = {
@@ -39,15 +32,12 @@ OFF = {
     "it": "{}% di sconto", "nl": "{}% korting", "pt": "{}% de desconto", "sv": "{} % rabatt",
 }  # fmt: skip
 
-#: the fact that a message with a price states, where its author writes none
-PRICE = "{{ price | money(currency) }}"
-
 KEPT = 512  # messages whose plans are remembered
 
 _PERSONAL = frozenset({"profile", "customer"})  # both are shown as `customer`
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Plan:
     """Hold what is the same for everybody who gets a message.
 
@@ -62,23 +52,13 @@ class _Plan:
     facts: Mapping[str, str]
     closing: tuple[tuple[Any, str], ...]
     personal: bool
+    _read: tuple[str, Shape] | None = None
 
-
-class _Desk(NamedTuple):
-    """Hold what one rendering needs: the message, the names, and where its lines stand in the file."""
-
-    message: Message
-    names: Names
-    templates: Templates
-
-    def render(self, part: str, source: str, form: Form = "plain") -> Rendered:
-        try:
-            return self.templates.render(source, self.names, form)
-        except TemplateMistake as mistake:
-            raise mistake_in(self.message, part, mistake) from None
-
-    def text(self, part: str, source: str) -> str:
-        return self.render(part, source).skeleton.strip() if source else ""
+    def shape(self, skeleton: str) -> Shape:
+        """Read the body, where it is another than the last: comparing long texts is quicker than looking them up."""
+        if self._read is None or self._read[0] != skeleton:
+            self._read = skeleton, shape(skeleton)
+        return self._read[1]
 
 
 class Writer:
@@ -156,20 +136,20 @@ class Writer:
         terms: Terms | None, opt_out: OptOut,
     ) -> Draft:  # fmt: skip
         message, brand = plan.message, self.brand
-        desk = _Desk(message, self._templates.names(names), self._templates)
+        desk = Desk(message, self._templates.names(names), self._templates)
         top, top_values = desk.render("headline", message.headline, "skeleton")
         title = headline(top).filled(top_values)
         skeleton, body_values = desk.render("body", message.body, "skeleton")
-        body = shape(skeleton)
+        body = plan.shape(skeleton)
         paragraphs = body.elements(body_values)
-        cta = _cta(desk, brand) if message.cta else None
+        cta = call_to_action(desk, brand) if message.cta else None
         customer = str(names.get("customer", {}).get("id", ""))
         return Draft(
             message=message, brand=brand, locale=locale, delivery=delivery, headline=title,
             markdown=body.marked(body_values), text="\n\n".join([each.text for each in paragraphs]),
-            elements=_ranked(title, paragraphs, terms, cta, plan.closing, locale),
+            elements=ranked(title, paragraphs, terms, cta, plan.closing, locale),
             blocks={name: desk.text(f"::: {name}", block) for name, block in message.blocks.items()},
-            facts=_facts(desk, plan, terms, cta, values, locale), cta=cta, media=_media(desk), offer=terms,
+            facts=facts_of(desk, plan.facts, terms, cta, values, locale), cta=cta, media=media_of(desk), offer=terms,
             opt_out=opt_out, preheader=desk.text("preheader", message.preheader),
             thread=_thread(brand.name, customer, message.topic) if customer else "",
             skeleton=body.skeleton, values=body_values,
@@ -215,83 +195,6 @@ def terms_for(offer: Offer, code: str, expires: datetime | None, locale: str, zo
     label = offer.label or (words.format(offer.percent) if words else percent_text(offer.percent, locale))
     deadline = deadline_text(expires, locale, zone) if expires else ""
     return Terms(offer.name, code, label, offer.percent, expires, deadline)
-
-
-def mistake_in(message: Message, part: str, mistake: TemplateMistake) -> MessageError:
-    """Say where in the file a template went wrong; *part* names the text, e.g. ``body`` or ``cta.url``."""
-    lines = message.data.get("lines", {})
-    source = message.source or message.name
-    if part not in lines:
-        return MessageError(mistake.what, where=f"{source} {part}", fix=mistake.fix)
-    first = int(lines[part])
-    return MessageError(mistake.what, where=f"{source}:{first + (mistake.line or 1) - 1}", fix=mistake.fix)
-
-
-def _ranked(
-    title: str, paragraphs: list[Element], terms: Terms | None, cta: CallToAction | None,
-    closing: tuple[tuple[Any, str], ...], locale: str,
-) -> tuple[Element, ...]:  # fmt: skip
-    ranked = [Element("headline", title, 0), *paragraphs] if title else list(paragraphs)
-    if terms is not None:
-        until = UNTIL.get(locale.partition("-")[0], "→ {}").format(terms.deadline) if terms.deadline else ""
-        said = (f"{terms.label}:" if terms.code else terms.label, terms.code, until)
-        ranked.append(Element("offer", " ".join(filter(None, said)), 0))
-    if cta is not None:
-        ranked.append(Element("cta", f"{cta.label}: {cta.url}", 1))
-    if closing:
-        ranked += _closed(closing, len(paragraphs) + 2)
-    return tuple(ranked)
-
-
-@lru_cache(maxsize=256)
-def _closed(closing: tuple[tuple[Any, str], ...], first: int) -> tuple[Element, ...]:
-    return tuple(Element(kind, text, rank) for rank, (kind, text) in enumerate(closing, start=first))
-
-
-def _facts(
-    desk: _Desk, plan: _Plan, terms: Terms | None, cta: CallToAction | None, values: Mapping[str, Any], locale: str
-) -> tuple[Fact, ...]:
-    told, facts = plan.facts, []
-    price = desk.text("facts.price", told["price"]) if "price" in told else _price(desk, values, locale)
-    if price:
-        facts.append(Fact("price", price))
-    if terms is not None and terms.code:
-        facts.append(Fact("code", terms.code))
-    if terms is not None and terms.deadline:
-        facts.append(Fact("deadline", terms.deadline))
-    if cta is not None:
-        facts.append(Fact("link", cta.url))
-    return tuple(facts)
-
-
-def _price(desk: _Desk, values: Mapping[str, Any], locale: str) -> str:
-    """Write the value ``price`` as ``{{ price | money(currency) }}`` does; without a currency as it stands."""
-    if not values.get("price"):
-        return ""
-    if values.get("currency"):
-        return desk.text("facts.price", PRICE)
-    try:
-        return money_text(values["price"], "", locale)
-    except FilterMistake:
-        return desk.text("facts.price", "{{ price }}")
-
-
-def _cta(desk: _Desk, brand: Brand) -> CallToAction | None:
-    """Render the call to action; without a link of its own it leads to the brand's site, without either it is left out."""
-    told = desk.message.cta or CallToAction("", "")
-    url = desk.text("cta.url", told.url).replace(" ", "%20") or brand.url
-    if url and not url.lower().startswith(SCHEMES):
-        raise mistake_in(desk.message, "cta.url", TemplateMistake("the link leads nowhere", fix="use an https URL"))
-    return CallToAction(desk.text("cta.label", told.label), url) if url else None
-
-
-def _media(desk: _Desk) -> tuple[Media, ...]:
-    media = []
-    for told in desk.message.media:
-        url = desk.text("image", told.url)
-        if url:
-            media.append(Media(url, desk.text("image", told.alt)))
-    return tuple(media)
 
 
 def _thread(brand: str, customer: str, topic: str) -> str:

@@ -20,8 +20,8 @@ from typing import Any
 from omnibus.errors import MessageError, NotFound
 from omnibus.model.message import CallToAction, Media, Message
 from omnibus.settings.words import suggest
-from omnibus.writing.drafts import mistake_in
 from omnibus.writing.front import Front, Known, read_front
+from omnibus.writing.parts import mistake_in
 from omnibus.writing.sandbox import TemplateMistake
 from omnibus.writing.templates import Templates
 

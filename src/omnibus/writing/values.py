@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from typing import Any
 
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_ESCAPES = str.maketrans({each: f"\\{each}" for each in string.punctuation})
 #: overrides and isolates turn the reading direction of what follows; marks for single words stay
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _DOTTED = re.compile(r"(?<=\w)[.。．｡](?=\w{2,})")
@@ -26,9 +27,7 @@ def _is_text(each: str) -> bool:
 
 def escaped(text: str) -> str:
     """Write a value so that Markdown shows it letter by letter."""
-    if text.replace(" ", "").isalnum():  # words and numbers hold no punctuation
-        return text
-    return _PUNCTUATION.sub(r"\\\1", text)
+    return text.translate(_ESCAPES)
 
 
 def no_count(text: str) -> str:
