@@ -41,7 +41,7 @@ format: $(VENV)/.ready  ## Format the code.
 docs: $(VENV)/.ready  ## Serve the docs on this machine.
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
-bench: $(VENV)/.ready  ## Measure this machine beside its peers, in about 20 minutes; BENCH="--full" takes hours.
+bench: $(VENV)/.ready  ## Measure this machine beside its peers, in about 20 minutes; BENCH="--full" takes an hour or two.
 	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[bench]"
 	@command -v redis-server >/dev/null || echo "redis-server is not here, so Celery is not measured: apt-get install redis-server, brew install redis …"
 	@$(BIN)/omnibus bench $(BENCH)

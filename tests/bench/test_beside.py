@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 from email.message import EmailMessage
@@ -56,6 +58,37 @@ def test_a_server_ends_when_whoever_started_it_is_gone(tmp_path: Path) -> None:
     assert guard.stdout.read() == b""  # the child's end of the pipe is closed: it has ended
     assert guard.wait(20) != 0
     guard.stdout.close()
+
+
+def test_a_process_that_somebody_else_started_ends_with_us_unless_it_has_ended() -> None:
+    for words, ended in ((b"", True), (b"ended", False)):
+        child = subprocess.Popen(
+            [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"], stdout=subprocess.PIPE
+        )
+        assert child.stdout is not None
+        child.stdout.readline()
+        watch = [sys.executable, str(Path(guarded.__file__)), "--pid", str(child.pid)]
+        subprocess.run(watch, input=words, check=True, timeout=20)
+        if not ended:
+            assert child.poll() is None
+            child.terminate()
+        assert child.wait(20) != 0
+        child.stdout.close()
+
+
+def test_a_run_that_is_told_to_end_leaves_nothing(tmp_path: Path) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-m", "omnibus", "bench", "--smoke", "--only", "http-client-1", "--only", "campaign-noop"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert run.stderr is not None
+    while "campaign-noop" not in (line := run.stderr.readline()):
+        assert line
+    run.send_signal(signal.SIGTERM)
+    run.stderr.read()  # until it has ended
+    assert run.wait(60) == 1
+    run.stderr.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_server_that_dies_is_told_with_its_last_words(tmp_path: Path) -> None:

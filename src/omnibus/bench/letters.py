@@ -7,6 +7,7 @@ import contextlib
 import smtplib
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
@@ -244,22 +245,40 @@ async def counted(sink: Sink) -> tuple[int, int]:
     return int(told[1]), int(told[2])
 
 
+class Floor(asyncio.Protocol):
+    """Send prepared mails as fast as answers come: what the sink can take."""
+
+    HEAD = b"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n"
+    MAIL = b"Message-ID: <floor@acme.example>\r\n\r\n" + (b"x" * 76 + b"\r\n") * 64 + b".\r\n"
+
+    def __init__(self, left: list[int], done: asyncio.Future[None]) -> None:
+        self._left, self._done = left, done
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the greeting."""
+        self._transport: Any = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Send the next commands, or the mail that was asked for."""
+        if data.endswith(b"354 go on\r\n"):
+            self._transport.write(self.MAIL)
+        elif self._left:
+            self._left.pop()
+            self._transport.write(self.HEAD)
+        else:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell that this connection is done."""
+        self._done.set_result(None)
+
+
 async def room(sink: Sink, count: int) -> float:
     """Measure how many mails a second the sink takes over ten connections that do nothing else."""
-    loop, numbers = asyncio.get_running_loop(), iter(range(count))
-    head = b"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n"
-    mail = b"Message-ID: <floor@acme.example>\r\n\r\n" + (b"x" * 76 + b"\r\n") * 64 + b".\r\n"
-
-    async def work() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", sink.port)
-        await reader.readline()
-        for _ in numbers:
-            writer.write(head)
-            await reader.readuntil(b"354 go on\r\n")
-            writer.write(mail)
-            await reader.readline()
-        writer.close()
-
+    loop, left = asyncio.get_running_loop(), list(range(count))
+    done: list[asyncio.Future[None]] = [loop.create_future() for _ in range(KEPT)]
     begun = loop.time()
-    await asyncio.wait_for(asyncio.gather(*(work() for _ in range(KEPT))), 120)
+    for each in done:
+        await loop.create_connection(partial(Floor, left, each), "127.0.0.1", sink.port)
+    await asyncio.wait_for(asyncio.gather(*done), 120)
     return count / (loop.time() - begun)

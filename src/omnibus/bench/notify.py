@@ -40,8 +40,8 @@ class Notify:
         return Scene(
             "notify", "notifications", tuple(rows),
             (
-                Measure((one, other), lambda a, b: b.cpu_us / a.cpu_us, GOALS["19"]),
-                Measure((many, others), lambda a, b: b.cpu_us / a.cpu_us, what=f"CPU, {others} ÷ {many}"),
+                Measure((many, others), lambda a, b: b.cpu_us / a.cpu_us, GOALS["19"]),
+                Measure((one, other), lambda a, b: b.cpu_us / a.cpu_us, what=f"CPU, {other} ÷ {one}"),
                 rate_over(one, other), rate_over(many, others),
             ),
         )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from omnibus.bench.program import SCENES, Wanted, compared, goals_of, run, written
@@ -26,7 +26,9 @@ from omnibus.bench.scenes import FULL, SMOKE, Size
 )
 @click.option("--only", multiple=True, metavar="SCENARIO", help="Run these scenarios only.")
 @click.option("--smoke", is_flag=True, help="A few hundred units, one round: shows that it runs, not how fast.")
-@click.option("--full", is_flag=True, help="A million recipients, rows and events where they are asked for: hours.")
+@click.option(
+    "--full", is_flag=True, help="A million recipients, rows and events where they are asked for: an hour or two."
+)
 @click.option("--slow", is_flag=True, help="Plant claims and commits of one: the ratios must fall.")
 @click.option("--compare", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="JSON of an earlier run.")
 @click.option(
@@ -47,7 +49,7 @@ def bench(
     if unknown:
         raise click.BadParameter(f"unknown scenario {unknown[0]}; known: {', '.join(SCENES)}")
     size = SMOKE if smoke else FULL if full else Size()
-    with _telling() as told:
+    with _telling(len(only) or len(SCENES)) as told:
         document = asyncio.run(run(Wanted(1 if smoke else rounds, size, only, slow), told))
     if compare is not None:
         document["compared"] = compared(json.loads(compare.read_text("utf-8")), document)
@@ -61,15 +63,20 @@ def bench(
 
 
 @contextmanager
-def _telling() -> Iterator[Told]:
+def _telling(scenarios: int) -> Iterator[Told]:
     """Tell how far it is: in place on a terminal, line by line elsewhere."""
     if not sys.stderr.isatty():
         yield lambda text: click.echo(text, err=True)
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("starting")
-        yield lambda text: progress.update(task, description=text)
+        task, begun = progress.add_task("starting", total=scenarios), set[str]()
+
+        def told(text: str) -> None:
+            begun.update({text.partition(",")[0]} & SCENES.keys())
+            progress.update(task, description=text, completed=max(len(begun) - 1, 0))
+
+        yield told
 
 
 def _show(document: dict[str, Any]) -> None:
