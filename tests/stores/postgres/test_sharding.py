@@ -6,6 +6,8 @@ reports, journeys, redemption, merge, campaign, pruning. A new one that no custo
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
+import omnibus.stores.postgres
 from omnibus.model.delivery import State
 from omnibus.store import Settlement
 from omnibus.stores.postgres import statements as sql
@@ -24,19 +27,25 @@ SHARDED = {
     "run": "customer", "identity": "customer", "code": "customer", "recipient": "customer", "customer": "id",
 }  # fmt: skip
 
-#: (table, how the statement begins) → why no customer leads to it
+#: (table, how the statement begins, and after … how it ends) → why no customer leads to it
 JUSTIFIED = {
     # what is asked by somebody else's name for it: a look-up on every shard, once a message at most
     ("event", "SELECT e.source, e.id FROM unnest("): "a fact is told once by its own key, before anybody knows whose it is",
     ("identity", "SELECT ref, customer FROM identity WHERE ref = ANY"): "who somebody is, is what is asked",
     ("attempt", "SELECT {columns} FROM attempt WHERE id = %s"): "a report names its attempt, not its customer",
     ("attempt", "SELECT {columns} FROM attempt WHERE provider_id = %s"): "… or gives the provider's own number",
+    **{
+        (table, f"SELECT a.{key}, a.id, a.channel"): "reports by their attempts, in batches; the delivery lies beside"
+        for table in ("attempt", "delivery") for key in ("id", "provider_id")
+    },
     ("attempt", "SELECT {columns} FROM attempt WHERE delivery = %s"): "for `why` and for lost answers",
     ("delivery", "SELECT {columns} FROM delivery WHERE id = %s"): "a delivery is asked for by its id",
     ("delivery", "SELECT {columns} FROM delivery WHERE id = ANY(%s)"): "what a send key gave before",
     ("delivery", "SELECT {standing} FROM delivery WHERE id = ANY(%s)"): "rows that a merge moved between claim and settlement",
     ("code", "SELECT hash, offer, customer FROM code WHERE hash = %s"): "a code at a till does not say whose it is",
     ("customer", "WITH RECURSIVE down AS (SELECT id"): "who was merged into whom leads from one customer to others",
+    ("attempt", "UPDATE attempt a SET outcome = u.outcome…WHERE a.id = u.id AND (a.outcome <> 'accepted' OR u.outcome = 'accepted')"):
+        "an attempt whose delivery a merge moved",
     # a worker's own: it works on some shards, and asks each of them
     ("lane", "WITH u AS MATERIALIZED ( SELECT customer FROM lane WHERE lease IS NULL"): "the claim: the earliest of a shard",
     ("lane", "WITH mine AS MATERIALIZED"): "a worker's own lanes, by its lease; three times a minute",
@@ -45,7 +54,9 @@ JUSTIFIED = {
     ("delivery", "SELECT customer FROM lane WHERE lease IS NOT NULL AND lease_until <"): "as above",
     ("lane", "SELECT min(due) FROM (SELECT min(due)"): "when a shard has work next",
     ("run", "SELECT min(due) FROM (SELECT min(due)"): "as above",
-    ("event", "SELECT {columns} FROM event WHERE heard = 0"): "what journeys have not heard yet, of a shard",
+    ("event", "SELECT e.seq FROM (SELECT seq, subject FROM event WHERE heard = 0"): "what journeys have not heard yet, of a shard",
+    ("event", "SELECT {columns} FROM event WHERE seq = ANY(%s) AND heard = 0"): "as above",
+    ("lane", "SELECT EXISTS (SELECT customer FROM lane WHERE lease IS NULL"): "whether a shard has anything to claim",
     ("run", "SELECT {columns} FROM run WHERE true AND node <> '' AND due <= %s"): "whose time has come, of a shard",
     # over everybody, page by page or once
     ("customer", "SELECT id FROM customer WHERE id > %s"): "pages of everybody; `id` is the customer",
@@ -53,12 +64,17 @@ JUSTIFIED = {
     ("delivery", "SELECT state, count(*) FROM delivery GROUP BY state"): "`audit` counts everything",
     ("delivery", "SELECT count(*) FROM delivery"): "`audit` again",
     ("attempt", "SELECT count(*) FROM delivery d WHERE state IN"): "`audit` again",
+    ("delivery", "SELECT count(*) FROM delivery d LEFT JOIN lane"): "`audit` again",
+    ("lane", "SELECT count(*) FROM delivery d LEFT JOIN lane"): "`audit` again",
     ("delivery", "SELECT count(*) FROM delivery d WHERE state IN"): "`audit` again",
     ("delivery", "SELECT {columns} FROM delivery WHERE true"): "a list for people",
     ("delivery", "SELECT state, CASE WHEN state IN ('held'"): "a campaign's sums",
     ("delivery", "SELECT {campaign}, (SELECT count(*) FROM (SELECT FROM delivery WHERE origin"): "what of a campaign is due soon",
+    ("delivery", "SELECT {columns} FROM delivery WHERE origin = %(origin)s"): "what waits of a campaign that is stopped",
     ("customer", 'SELECT count(*) FROM customer WHERE "into" IS NULL'): "how many a campaign reaches",
     ("customer", 'SELECT id, "into" FROM customer WHERE id > %s'): "pages of everybody; `id` is the customer",
+    ("recipient", 'SELECT r.customer, c."into" FROM recipient r'): "pages of a list, in the order of customers",
+    ("customer", 'SELECT r.customer, c."into" FROM recipient r'): "as above",
     ("recipient", "SELECT count(*) FROM recipient WHERE campaign"): "how many are on a list",
     ("recipient", "DELETE FROM recipient WHERE campaign"): "a list begun anew",
 }  # fmt: skip
@@ -86,6 +102,16 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     return seen
 
 
+def written() -> set[str]:
+    """List the statements that stand in the store's modules, whether they ran or not."""
+    found: set[str] = set()
+    for each in pkgutil.iter_modules(omnibus.stores.postgres.__path__):
+        module = importlib.import_module(f"omnibus.stores.postgres.{each.name}")
+        texts = (" ".join(value.split()) for value in vars(module).values() if isinstance(value, str))
+        found |= {text for text in texts if re.match(r"(SELECT|INSERT|UPDATE|DELETE|WITH) ", text) and "{}" not in text}
+    return found
+
+
 def plain(statement: str) -> str:
     """Put names for the lists of columns that many statements have in common."""
     from omnibus.stores.rolls import CAMPAIGN
@@ -110,27 +136,47 @@ def touched(statement: str) -> dict[str, set[str]]:
     return found
 
 
-def led(statement: str, table: str, names: set[str]) -> bool:
-    """Tell whether a customer leads to a hot table: in the columns it is filled by, or in a condition on each use."""
-    column = SHARDED[table]
-    into = re.match(rf"INSERT INTO {table}(?: AS \w+)? \(([^)]*)\)", statement)
-    if into:
-        return column in re.split(r",\s*", into[1])
-    side = r"(?:=|IN\b|<>)"
-    return all(
-        re.search(rf"\b{name}\.{column}\s*{side}|{side}\s*{name}\.{column}\b", statement)
-        or (name == table and re.search(rf"(?<![\w.]){column}\s*{side}", statement))
-        for name in names
-    )
+def led(statement: str, tables: dict[str, set[str]]) -> set[str]:
+    """List the hot tables that a customer leads to: by the columns they are filled by, or by a condition on each use.
+
+    A condition that only ties one use to another leads to neither, unless something leads to one of them.
+    """
+    uses = {name: f"{name}.{SHARDED[table]}" for table, names in tables.items() for name in names}
+    sides: dict[str, set[str]] = {name: set() for name in uses}
+    for left, right in re.findall(r"([\w.]+|\)) ?(?:=|IN|<>) ?(\S+)", statement):
+        for name, column in uses.items():
+            plain_ = SHARDED[name] if name in tables else ""
+            for one, other in ((left, right), (right.rstrip(")"), left)):
+                if one == column or (one == plain_ and one == left):
+                    sides[name].add(other.rstrip(")"))
+    anchored: set[str] = set()
+    while True:
+        more = {name for name, told in sides.items() if any(_leads(each, uses, anchored) for each in told)} - anchored
+        if not more:
+            break
+        anchored |= more
+    into = re.match(r"INSERT INTO (\w+)(?: AS \w+)? \(([^)]*)\)", statement)
+    if into and into[1] in tables and SHARDED[into[1]] in re.split(r",\s*", into[2]):
+        anchored |= tables[into[1]]
+    return {table for table, names in tables.items() if names <= anchored}
+
+
+def _leads(side: str, uses: dict[str, str], anchored: set[str]) -> bool:
+    tied = [name for name, column in uses.items() if column == side]
+    return not tied or tied[0] in anchored
 
 
 def without(statements: set[str]) -> set[tuple[str, str]]:
-    return {
-        (table, plain(each))
-        for each in statements
-        for table, names in touched(each).items()
-        if not led(each, table, names)
-    }
+    found = set()
+    for each in statements:
+        tables = touched(each)
+        found |= {(table, plain(each)) for table in set(tables) - led(each, tables)}
+    return found
+
+
+def excused(found: tuple[str, str], excuse: tuple[str, str]) -> bool:
+    begins, _, ends = excuse[1].partition("…")
+    return found[0] == excuse[0] and found[1].startswith(begins) and found[1].endswith(ends)
 
 
 async def turn(shop: Any) -> None:
@@ -167,6 +213,7 @@ async def turn(shop: Any) -> None:
     await bus.campaigns.pause("spring")
     await bus.campaigns.resume("spring")
     await store.attempt_of(provider="mailone", provider_id="x")
+    await store.attempt_of(id_="x")
     await store.code("none")
     assert await store.settle([Settlement("none", ada.id, "w", State.SENT)]) == [True]
     assert await store.deliveries()
@@ -183,10 +230,11 @@ async def turn(shop: Any) -> None:
 async def test_every_hot_statement_names_the_customer(shop: Any, told: set[str]) -> None:
     """… or is justified; each exception is one that is met; and the main paths were really gone."""
     await turn(shop)
-    keyless = without(told)
-    unjustified = {each for each in keyless if not any(each[0] == t and each[1].startswith(b) for t, b in JUSTIFIED)}
+    assert len(told & written()) > 60
+    keyless = without(told | written())
+    unjustified = {each for each in keyless if not any(excused(each, excuse) for excuse in JUSTIFIED)}
     assert unjustified == set()
-    idle = {(t, b) for t, b in JUSTIFIED if not any(each[0] == t and each[1].startswith(b) for each in keyless)}
+    idle = {excuse for excuse in JUSTIFIED if not any(excused(each, excuse) for each in keyless)}
     assert idle == set(), "what is not asked any more needs no excuse"
     assert {name for name in MUST if " ".join(getattr(sql, name).split()) not in told} == set()
 
@@ -198,6 +246,8 @@ async def test_every_hot_statement_names_the_customer(shop: Any, told: set[str])
         ("UPDATE delivery d SET state = 'x' WHERE d.id = %s AND d.customer = %s", set()),
         ("SELECT 1 FROM lane l JOIN delivery d ON d.customer = l.customer WHERE l.customer = ANY(%s)", set()),
         ("SELECT 1 FROM unnest(%s::text[]) AS u(id) JOIN delivery d ON d.id = u.id", {"delivery"}),
+        ("SELECT 1 FROM lane l JOIN delivery d ON d.customer = l.customer WHERE d.id = %s", {"lane", "delivery"}),
+        ("SELECT 1 FROM lane l JOIN delivery d ON d.customer = l.customer WHERE d.customer = %s", set()),
         ("INSERT INTO attempt (id, delivery) VALUES (%s, %s)", {"attempt"}),
         ("INSERT INTO attempt (id, customer) VALUES (%s, %s)", set()),
         ("SELECT body FROM context WHERE customer = ANY(%s)", set()),

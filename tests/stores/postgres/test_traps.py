@@ -261,32 +261,3 @@ async def test_two_people_born_at_once_with_one_address_are_one(ada: Postgres) -
     own = Identity("email", "x@example.com", "ref-x")
     made = await asyncio.gather(*(ada.create([(f"new{n}", [own])], NOW) for n in range(10)))
     assert len({each[0] for each in made}) == 1
-
-
-async def test_no_hot_statement_without_the_customer() -> None:
-    """What a cluster is sharded by stands in every hot statement; the exceptions are named, with their reason."""
-    told = {name: text for name, text in vars(sql).items() if name.isupper() and isinstance(text, str)}
-    words = ("SELECT", "INSERT", "UPDATE", "WITH", "DELETE")
-    statements = {name: text for name, text in told.items() if text.strip().startswith(words)}
-    without = {name for name, text in statements.items() if "customer" not in text and "subject" not in text}
-    keyless = {name for name, text in statements.items() if not _leads_by_customer(text)}
-    assert without <= set(sql.KEYLESS), without - set(sql.KEYLESS)
-    assert keyless == set(sql.KEYLESS), keyless ^ set(sql.KEYLESS)
-    assert len(statements) > 30
-
-
-def _leads_by_customer(text: str) -> bool:
-    import re
-
-    if text.startswith("INSERT"):
-        return (
-            bool(re.match(r"INSERT INTO \w+( AS \w+)? \([^)]*\b(customer|subject|ref|hash)\b", text))
-            or "INTO customer" in text
-        )
-    if "WHERE lease = " in text and "FROM mine" not in text:
-        return False
-    return bool(
-        re.search(
-            r"\b(customer|subject)\b( =| = ANY| IN| ON)|(customer|lane) WHERE|FROM customer|ON [cdr]\.customer", text
-        )
-    )

@@ -1,6 +1,6 @@
 """The hot statements. Each names `customer` (or `subject`, its name on an event), so that a cluster can shard by it.
 
-The few that cannot are in ``KEYLESS`` with the reason; a test reads this file and holds them to it.
+The few that cannot are listed with the reason in ``tests/stores/postgres/test_sharding.py``, which holds all others to it.
 Lists of rows travel as arrays, one per column: one statement for a batch, whatever its size.
 """
 
@@ -239,7 +239,7 @@ READ_LAST_EVENTS = (
 READ_HISTORIES = f"SELECT {EVENT} FROM event WHERE subject = ANY(%s) LIMIT %s"
 _TRACED = (
     "a.id, a.channel, a.provider, a.identity, d.id, d.customer, d.message, d.purpose, d.topic, d.audience, d.via, d.tried,"
-    " d.expires FROM attempt a JOIN delivery d ON d.id = a.delivery WHERE"
+    " d.expires FROM attempt a JOIN delivery d ON d.customer = a.customer AND d.id = a.delivery WHERE"
 )
 TRACE_OURS = f"SELECT a.id, {_TRACED} a.id = ANY(%s)"
 TRACE_THEIRS = f"SELECT a.provider_id, {_TRACED} a.provider_id = ANY(%s) AND a.provider_id <> ''"
@@ -265,19 +265,3 @@ MOVE_RUNS = (
     f" reason = u.reason FROM {rows(_RUN_TYPES + ', now text, before int')}"
     " WHERE r.id = u.id AND r.customer IN (u.customer, u.now) AND r.revision = u.before"
 )
-
-#: hot statements that no customer leads to, and why
-KEYLESS = {
-    "KNOWN": "a fact is told once by its own key, before anybody knows whose it is",
-    "RESTING": "a provider's rest holds for everybody; a small table, copied to every shard",
-    "READ_KEYS": "the app's own key is all that it gives",
-    "PUT_KEYS": "as above; its table is sharded by key",
-    "COUNT": "sixteen counters in all",
-    "PUT_DECISIONS": "written with its delivery; read by `why` only",
-    "MOVED_STANDINGS": "only for rows that a merge moved between claim and settlement",
-    "CLOSE_STRAY_ATTEMPTS": "only for an attempt whose delivery a merge moved",
-    "RENEW_DELIVERIES": "a worker's own rows, by its lease; three times a minute",
-    "TRACE_OURS": "a report names the hand-over, and nobody else whom it is about",
-    "TRACE_THEIRS": "as above, by the provider's id",
-    "READ_ATTEMPTS": "for `why` and for lost answers; by the delivery",
-}

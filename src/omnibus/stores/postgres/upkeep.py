@@ -14,7 +14,7 @@ from omnibus.stores.schema import to_micros
 from omnibus.upkeep import Block, Pruned, Upkeep
 
 _FINAL = sorted(each.value for each in FINAL)
-_PRUNING = "SELECT pg_try_advisory_xact_lock(7306, 1)"
+_PRUNING = "SELECT pg_try_advisory_xact_lock(7307, 1)"
 _PAGE = "SELECT id, accepted, data::json->>'key', customer FROM delivery WHERE id > %s ORDER BY id LIMIT %s"
 _LOCK_IDLE = (
     "SELECT customer FROM lane WHERE customer = ANY(%s) AND lease IS NULL ORDER BY customer FOR UPDATE SKIP LOCKED"
