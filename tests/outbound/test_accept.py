@@ -86,17 +86,19 @@ async def test_when_the_store_is_full_all_of_them_hear_it_and_it_is_asked_once(
 async def test_what_is_urgent_does_not_wait_for_a_call_that_is_not(
     bus: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ada, store, gate = await shop.ada(), bus.parts.store, asyncio.Event()
+    ada, store, begun, gate = await shop.ada(), bus.parts.store, asyncio.Event(), asyncio.Event()
     accept = store.accept
 
     async def slow(wishes: Sequence[Wish]) -> Any:
         if wishes[0].deliveries[0].purpose == "marketing":
+            begun.set()
             await gate.wait()
         return await accept(wishes)
 
     monkeypatch.setattr(store, "accept", slow)
     waiting = asyncio.create_task(bus.send("hello", ada))
-    (receipt,) = await bus.send("receipt", ada)
+    await begun.wait()
+    (receipt,) = await asyncio.wait_for(bus.send("receipt", ada), 10)
     assert not waiting.done()
     gate.set()
     (hello,) = await waiting

@@ -10,11 +10,14 @@ import apsw
 import pytest
 
 from omnibus.errors import NotFound, StoreFull
+from omnibus.model.campaign import Chunk
+from omnibus.model.event import Event
 from omnibus.model.mailing import Mailing
-from omnibus.store import Wish
+from omnibus.store import Change, Wish
 from omnibus.stores.rows import delivery_row, dump
 from omnibus.stores.sqlite import Sqlite
 from omnibus.stores.sqlite.listing import ARRAYS, listed
+from omnibus.testing.contracts.roll import EVERYBODY, MAIL
 from omnibus.testing.contracts.store import NOW, delivery
 
 
@@ -87,6 +90,21 @@ async def test_callers_of_two_loops_are_answered_on_their_own(store: Sqlite) -> 
     there = await asyncio.to_thread(elsewhere)
     assert [each[0][0].id for each in there] == [f"e{n}" for n in range(20)]
     assert [each[0][0].id for each in await here if each[0]] == [f"d{n}" for n in range(20)]
+
+
+async def test_who_was_reached_as_somebody_else_is_not_reached_again(store: Sqlite) -> None:
+    """The merged one comes first in the order of customers, who they are now in a later chunk."""
+    one = Event("m", "test", "customer.merged", NOW, "bob")
+    assert await store.merge("ada", "bob", [Change("bob", 0, (one,), {}, one.order), Change("ada", 0)])
+    await store.enrol(EVERYBODY)
+    campaign = await store.begin(EVERYBODY)
+    for number in range(3):
+        assert campaign is not None
+        campaign = await store.expand(Chunk(campaign, (MAIL,), (f"d{number}",), 1, NOW))
+    assert campaign is not None
+    assert (campaign.whole, campaign.expanded, campaign.accepted) == (True, 1, 1)
+    assert [each.customer for each in await store.deliveries()] == ["bob"]
+    assert (await store.audit(NOW))["unbalanced"] == 0
 
 
 async def test_a_full_disk_refuses_a_mailing_whole(store: Sqlite) -> None:

@@ -38,7 +38,11 @@ class MailingContract(StoreParts):
         """What is urgent goes before what others wait for, what is due before what comes later."""
         await self.accept(store, delivery("old", "bob", due=NOW - MINUTE))
         code = delivery("", "", subject="", purpose="transactional", due=NOW + MINUTE)
-        await store.accept_many(Mailing((NEWS, code), ("ada", "bob"), ("a1", "a2", "b1", "b2")))
+        mailing = Mailing((NEWS, code), ("ada", "bob"), ("a1", "a2", "b1", "b2"))
+        await store.accept_many(mailing)
+        assert [await store.delivery(each.id) for own in mailing.deliveries() for each in own] == [
+            each for own in mailing.deliveries() for each in own
+        ]
         assert [(each.id, each.purpose) for each in await store.deliveries(customer="ada")] == [
             ("a2", "transactional"), ("a1", "marketing"),
         ]  # fmt: skip
@@ -54,6 +58,8 @@ class MailingContract(StoreParts):
         await self.accept(store, delivery("soon", "ada"), delivery("late", "bob", due=NOW + 2 * MINUTE))
         later = delivery("", "", subject="", due=NOW + MINUTE)
         await store.accept_many(Mailing((later,), ("ada", "bob"), ("d1", "d2")))
+        urgent = delivery("", "", subject="", due=NOW + 2 * MINUTE, purpose="transactional")
+        await store.accept_many(Mailing((urgent,), ("ada", "bob"), ("u1", "u2")))
         assert await self.claim(store) == ["soon"]
         assert await self.claim(store, now=NOW + MINUTE) == ["d2"]
 
