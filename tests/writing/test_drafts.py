@@ -244,6 +244,29 @@ def test_what_one_text_sets_no_other_sees():
     assert {writer.draft(told, **given).text for _ in range(3)} == {"unset"}
 
 
+def test_a_body_is_read_anew_where_values_change_its_shape():
+    told = message("{{ a }} and {{ b }}{% for x in more %}\n\n{{ x }}{% endfor %}")
+    writer = Writer(BRAND)
+
+    def text(**values) -> tuple[str, str]:
+        made = writer.draft(
+            told, view={}, values={"more": [], **values}, locale="", zone="", delivery="d", terms=None, opt_out=OptOut(), now=NOW,
+        )  # fmt: skip
+        return made.text, made.markdown
+
+    for _ in range(2):
+        assert text(a="1", b="2") == ("1 and 2", "1 and 2")
+        assert text(a="", b="2") == ("and 2", "and 2")
+        assert text(a="1", b="2", more=["x", "y"]) == ("1 and 2\n\nx\n\ny", "1 and 2\n\nx\n\ny")
+
+
+def test_words_of_a_loop_are_bounded_too():
+    told = message("x", blocks={"sms": "{% for a in many %}" + "y" * 1000 + "{% endfor %}"})
+    assert len(draft(told, values={"many": [1] * (LIMIT // 1000)}).blocks["sms"]) == LIMIT // 1000 * 1000
+    with pytest.raises(MessageError, match=f"the text is longer than {LIMIT} characters"):
+        draft(told, values={"many": [1] * (LIMIT // 1000 + 1)})
+
+
 def test_a_mapping_s_own_names_are_data():
     assert draft(message("{{ cart.lines[0].items }}")).text == "5"
 
