@@ -31,8 +31,9 @@ _INLINE = re.compile(
     re.ASCII,
 )
 _UNESCAPE = re.compile(_ESCAPE)
-SLOT = re.compile("\ue000(\\d+)\ue001")
-IN_LINK = "%EE%80%80"  # how a slot begins in a link's target
+SLOT = re.compile("\ue000(L?\\d+)\ue001")
+#: an address that Markdown takes as it stands
+SAFE_URL = re.compile(r"https?://[a-z0-9.-]+(?::\d+)?(?:[/?#](?:[\w./~?=#+,:@&-]|%[0-9A-Fa-f]{2})*)?", re.ASCII)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 
 
@@ -53,21 +54,42 @@ def _styled(html: str, styles: Mapping[str, str]) -> str:
     return html
 
 
-def slotted(skeleton: str, styles: Mapping[str, str]) -> str | None:
+class _Slotted(MarkdownIt):
+    """Leave a link's target alone where slots stand in it."""
+
+    def normalizeLink(self, url: str) -> str:  # noqa: N802 - the library's name
+        return url if "\ue000" in url else str(super().normalizeLink(url))
+
+    def validateLink(self, url: str) -> bool:  # noqa: N802 - the library's name
+        return url.startswith("\ue000") or bool(super().validateLink(url))
+
+
+_SKELETONS = _Slotted("commonmark", {"html": False})
+
+
+def slotted(skeleton: str, styles: Mapping[str, str]) -> tuple[str, tuple[str, ...]] | None:
     """Render Markdown with slots (U+E000, a number, U+E001), to be filled with escaped texts.
 
+    A link's target that slots stand in becomes one slot itself, ``L`` and its number.
+
     Returns:
-        None where a slot stands in a link's target, in code or in a picture: there the values themselves matter.
+        HTML and those targets; None where a slot stands in code, a picture or a bare address: there the values themselves matter.
     """
-    tokens = _FULL.parse(skeleton)
-    words = [each for token in tokens for each in token.children or () if each.type == "text"]
-    inside = sum(len(SLOT.findall(each.content)) for each in words)
-    if not inside == skeleton.count("\ue000") == skeleton.count("\ue001"):
+    tokens, targets = _SKELETONS.parse(skeleton), list[str]()
+    children = [each for token in tokens for each in token.children or ()]
+    found = [number for each in children if each.type == "text" for number in SLOT.findall(each.content)]
+    for each in children:
+        target = str(each.attrs.get("href", ""))
+        if "\ue000" in target:
+            if each.markup == "autolink":  # its words and its target are one text
+                return None
+            each.attrs["href"] = f"\ue000L{len(targets)}\ue001"
+            found += SLOT.findall(target)
+            targets.append(target)
+    if sorted(found) != sorted(SLOT.findall(skeleton)):  # one stands elsewhere
         return None
-    html: str = _FULL.renderer.render(tokens, _FULL.options, {})
-    if len(SLOT.findall(html)) != inside or IN_LINK in html:
-        return None
-    return _styled(CONTROL.sub("", html.rstrip("\n")), styles)
+    html: str = _SKELETONS.renderer.render(tokens, _SKELETONS.options, {})
+    return _styled(CONTROL.sub("", html.rstrip("\n")), styles), tuple(targets)
 
 
 def paragraphs(text: str, styles: Mapping[str, str]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from omnibus import CallToAction, Draft, Loss
 from omnibus_email.form import NOTHING, Form, Made, joined, made, shown
 from omnibus_email.layout import Page, lines
-from omnibus_email.markup import CONTROL, SLOT, paragraphs, slotted, to_html
+from omnibus_email.markup import CONTROL, SAFE_URL, SLOT, paragraphs, slotted, to_html
 from omnibus_email.words import Words
 
 KEPT = 512  # texts whose HTML is remembered; each is the same for many people
@@ -76,17 +77,31 @@ def _own(text: str, page: Page) -> Made:
 
 
 def _text(draft: Draft, page: Page) -> Made:
-    form = _form(draft.skeleton, page.styles) if draft.skeleton else None
-    if form is None:
+    read = _read(draft.skeleton, page.styles) if draft.skeleton else None
+    pieces = None if read is None else _pieces(read[0].slots, read[1], draft.values)
+    if read is None or pieces is None:
         return made(CONTROL.sub("", to_html(draft.markdown, dict(page.styles))))
-    values = draft.values
-    return form.place([shown(values[int(each)]) for each in form.slots])
+    return read[0].place(pieces)
+
+
+def _pieces(slots: Sequence[str], targets: Sequence[str], values: Sequence[str]) -> list[Made] | None:
+    """Show a value in each slot; None where a link's target needs the whole Markdown reader."""
+    pieces = []
+    for slot in slots:
+        if slot[0] != "L":
+            pieces.append(shown(values[int(slot)]))
+            continue
+        url = SLOT.sub(lambda found: values[int(found[1])], targets[int(slot[1:])])
+        if not SAFE_URL.fullmatch(url):
+            return None
+        pieces.append(shown(url))
+    return pieces
 
 
 @lru_cache(maxsize=KEPT)
-def _form(skeleton: str, styles: tuple[tuple[str, str], ...]) -> Form | None:
-    html = slotted(skeleton, dict(styles))
-    return None if html is None else Form.of(html, SLOT)
+def _read(skeleton: str, styles: tuple[tuple[str, str], ...]) -> tuple[Form, tuple[str, ...]] | None:
+    found = slotted(skeleton, dict(styles))
+    return None if found is None else (Form.of(found[0], SLOT), found[1])
 
 
 def web(url: str) -> str:
