@@ -12,7 +12,6 @@ from omnibus.model.event import Event
 from omnibus.model.swift import swift
 
 KEPT_TOUCHES, KEPT_VIEWS = 64, 10
-_SHOWN = ("sku", "name", "price", "currency", "url", "image")  # of a view, in its order
 
 
 @swift
@@ -110,7 +109,11 @@ class Engagement(Facet):
 
 
 def _view(event: Event) -> View:
-    return View(event.time, *[str(event.data.get(each) or "") for each in _SHOWN])
+    get = event.data.get
+    return View(
+        event.time, str(get("sku") or ""), str(get("name") or ""), str(get("price") or ""), str(get("currency") or ""),
+        str(get("url") or ""), str(get("image") or ""),
+    )  # fmt: skip
 
 
 def _touch(event: Event) -> Touch:

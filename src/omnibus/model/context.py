@@ -38,20 +38,20 @@ def hears(facet: Any, type_: str) -> bool:
 class Facets(dict[str, type[Any]]):
     """Hold the registered facets by name, and remember what is asked of them for every event."""
 
-    __slots__ = ("_blank", "_empty", "_hear", "names")
+    __slots__ = ("_blank", "_empty", "heard", "names")
 
     def __init__(self, told: Mapping[str, type[Any]]) -> None:
         super().__init__(told)
         self.names = tuple(sorted(self))
-        self._hear: dict[str, tuple[str, ...]] = {}
+        self.heard: dict[str, tuple[str, ...]] = {}
         self._empty: dict[str, Any] = {}
         self._blank: dict[str, bytes] = {}
 
     def listeners(self, type_: str) -> tuple[str, ...]:
         """List the facets that want events of this type."""
-        found = self._hear.get(type_)
+        found = self.heard.get(type_)
         if found is None:
-            found = self._hear[type_] = tuple(name for name, facet in self.items() if hears(facet, type_))
+            found = self.heard[type_] = tuple(name for name, facet in self.items() if hears(facet, type_))
         return found
 
     def empty(self, name: str) -> Any:
@@ -129,15 +129,14 @@ class Context:
             self.customer, self._facets, self._bodies, version=self.version, made=self._made, spent=self.spent
         )
         heard: dict[str, list[Event]] = {}
-        listeners, last = self._facets.listeners, None
+        known, listeners, last = self._facets.heard, self._facets.listeners, None
         for event in events:
             last = event
-            for name in listeners(event.type):
-                mine = heard.get(name)
-                if mine is None:
-                    heard[name] = [event]
+            for name in known.get(event.type) or listeners(event.type):
+                if name in heard:
+                    heard[name].append(event)
                 else:
-                    mine.append(event)
+                    heard[name] = [event]
         for name, mine in heard.items():
             before = now.named(name)
             after = before.after(mine[0]) if len(mine) == 1 else before.after_all(mine)

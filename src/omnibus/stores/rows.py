@@ -147,7 +147,13 @@ def load(text: str | bytes) -> Any:
 
 def read_events(rows: Iterable[Row]) -> list[Event]:
     """Read rows of the columns EVENT."""
-    return [Event(r[0], r[1], r[2], from_micros(r[3]), r[4], load(r[5])) for r in rows]
+    told = list(rows)
+    try:
+        return [
+            Event(i, source, type_, from_micros(t), who, from_json(data)) for i, source, type_, t, who, data in told
+        ]
+    except ValueError:
+        return [Event(r[0], r[1], r[2], from_micros(r[3]), r[4], load(r[5])) for r in told]
 
 
 def in_order(rows: list[Row]) -> list[Row]:
