@@ -113,7 +113,7 @@ def composing() -> None:
     row("layout, once per message version, brand and language", f"{told['layout']:.0f}")
     row("draft (the core's rendering)", f"{told['draft']:.0f}")
     row("compose: fill the layout, encode what is personal", f"{told['compose']:.0f}")
-    row("  the same where values stand in links, or links are tracked", f"{told['compose, from Markdown']:.0f}")
+    row("  the same, read from the person's own Markdown", f"{told['compose, from Markdown']:.0f}")
     row("write: headers, their guard, the MIME of it", f"{told['write']:.0f}")
     row("email.message", f"{told['library']:.0f}")
     row("email.message ÷ write", f"{told['library'] / told['write']:.0f}×")
