@@ -6,7 +6,6 @@ row, so no delivery of a campaign is made while it is paused, and no two workers
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -14,14 +13,12 @@ from typing import Any
 from omnibus.model.campaign import FOREVER, PAUSED, STEERING, STEP, STOPPED, Campaign, Chunk, Progress, Standing
 from omnibus.model.customer import PUBLIC
 from omnibus.model.delivery import Delivery
-from omnibus.model.message import Purpose
 from omnibus.stores.postgres import statements as sql
-from omnibus.stores.postgres.accepting import COUNTERS
-from omnibus.stores.postgres.engine import Connection, Surprise
-from omnibus.stores.postgres.standing import batch
+from omnibus.stores.postgres.accepting import spread
+from omnibus.stores.postgres.engine import Connection
 from omnibus.stores.pruned import PRUNED, PRUNED_TALLIES, sums_of
 from omnibus.stores.rolls import CAMPAIGN, MOST, SUMS, add_up, campaign_row, first_id, read_campaign
-from omnibus.stores.rows import DELIVERY, delivery_row, read_delivery
+from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import to_micros
 from omnibus.stores.texts import storable
 
@@ -189,21 +186,10 @@ async def _page(db: Connection, campaign: Campaign, size: int) -> list[tuple[str
 
 
 async def _accept(db: Connection, chunk: Chunk, customers: Sequence[str]) -> None:
-    """Insert the deliveries as ``accepting`` does: lanes first, in the order of customers, then who is still themselves."""
-    if not customers:
-        return
-    ids = iter(chunk.ids)
-    shared = [delivery_row(each)[3:] for each in chunk.templates]
-    rows = [(next(ids), who, who, *row) for who in customers for row in shared]
-    due = min(to_micros(each.due) for each in chunk.templates)
-    urgent = [to_micros(each.due) for each in chunk.templates if each.purpose == Purpose.TRANSACTIONAL]
-    async with db.pipeline():
-        await batch(db, sql.RAISE_LANES, [(who, due, min(urgent, default=None)) for who in customers])
-        present = await db.execute(sql.PRESENT, (customers,))
-        await batch(db, sql.PUT_DELIVERIES, rows)
-        await db.execute(sql.COUNT, (f"accepted:{random.randrange(COUNTERS)}", len(rows)))  # noqa: S311
-    if len(await present.fetchall()) != len(customers):
-        raise Surprise
+    """Insert what a chunk's customers get: what they share travels once."""
+    if customers:
+        ids = chunk.ids[: len(customers) * len(chunk.templates)]
+        await spread(db, chunk.templates, [(each, each) for each in customers], ids)
 
 
 async def steer(db: Connection, name: str, standing: Standing, now: datetime, reason: str) -> Campaign | None:
