@@ -128,3 +128,24 @@ async def test_it_rests_longer_than_it_works_and_outlives_a_full_disk(busy: Any)
     assert len(whole) == 3, "before each pass, the one that found no room included"
     assert all(each <= 3_600 for each in whole)
     assert (await store.audit(later))["pruned"] == 6
+
+
+async def test_work_prunes_beside_its_work(busy: Any) -> None:
+    """Until it is stopped."""
+    bus, begun = busy.bus, asyncio.Event()
+
+    async def run() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            begun.clear()
+
+    bus.parts.pruner.run = run
+    stop = asyncio.Event()
+    working = asyncio.create_task(bus.work(stop))
+    await begun.wait()
+    stop.set()
+    bus.parts.bell.ring()
+    await working
+    assert not begun.is_set()

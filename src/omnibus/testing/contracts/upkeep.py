@@ -76,16 +76,20 @@ class PruningContract(StoreParts):
         assert await store.prune(LATE) == Pruned(1, 0, None)
         assert told - {each.id for each in await store.deliveries()} == {"tried-lately"}
 
-    async def test_a_deadline_or_an_attempt_keeps_it(self, store: Store) -> None:
-        """What was accepted long ago may have ended yesterday."""
+    async def test_a_deadline_an_attempt_or_a_decision_keeps_it(self, store: Store) -> None:
+        """What was accepted long ago may have ended, or been judged, yesterday."""
         await self.accept(store, delivery("d1", "ada", accepted=NOW - 90 * DAY, expires=NOW - 80 * DAY))
         assert await self.claim(store) == ["d1"]
         assert await store.attempt([attempt("a-d1", "d1", "ada", 0)]) == [Grant.GRANTED]
         assert await store.settle([settled("d1", "ada", outcome=Outcome("a-d1", "accepted"))]) == [True]
         await self.accept(store, delivery("d2", "bob", accepted=NOW - 90 * DAY, expires=NOW + DAY))
         assert await store.put([self.dropped("d2", "bob")]) == [True]
+        await store.create([("carl", [])], NOW)
+        await self.accept(store, delivery("d3", "carl", accepted=NOW - 90 * DAY, expires=NOW - 80 * DAY))
+        assert await self.claim(store) == ["d3"]
+        assert await store.settle([settled("d3", "carl", State.DROPPED, decision='{"v":1}')]) == [True]
         assert await store.prune(NOW) == Pruned()
-        assert await store.prune(NOW + 2 * DAY) == Pruned(2, 0, None)
+        assert await store.prune(NOW + 2 * DAY) == Pruned(3, 0, None)
 
     def dropped(self, id_: str, customer: str) -> Change:
         """Drop a waiting one."""
