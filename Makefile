@@ -49,8 +49,8 @@ bench: $(VENV)/.ready  ## Measure this machine beside its peers, in about 20 min
 serve: $(VENV)/.ready  ## Open the example shop, its till and a played outside world on this machine.
 	@$(BIN)/omnibus demo --serve
 
-reliability: $(VENV)/.ready  ## Kill it, quick tier: random kills of the demo, accounts compared.
-	@$(BIN)/python -m pytest -q tests/reliability -m reliability
+reliability: $(VENV)/.ready  ## Kill it, quick tier: demo, workers, database, network; accounts compared.
+	@$(BIN)/python -m pytest -q tests -m reliability
 
 clean:  ## Remove what was made.
 	@rm -rf $(VENV) omnibus-demo site
