@@ -137,9 +137,12 @@ class Promises:
                 change = await self.timeline.fold(loaded, [event])
         if ends is not None and now > ends:
             return Redemption(False, offer.name, "", "expired", customer=customer)
-        return await self.store.redeem(
+        answer = await self.store.redeem(
             row, basket=basket, customer=customer, single=single, limit=offer.limit, now=now, change=change
         )
+        if change is not None:
+            self.timeline.ring([customer])  # the web shop shows at once that the till redeemed it
+        return answer
 
     def _refusal(self, row: CodeRow, offer: Offer, loaded: Loaded, issued: Issued | None) -> str:
         """Say why a personal code is none any more; of people who became one, each one's code is theirs, once in all."""
