@@ -15,6 +15,7 @@ KEPT_TOUCHES, KEPT_VIEWS = 64, 10
 
 
 @swift
+@swift
 @dataclass(frozen=True, slots=True)
 class Touch:
     """Hold one contact: what happened on which channel, and by which message."""
@@ -26,6 +27,7 @@ class Touch:
     place: str = ""
 
 
+@swift
 @swift
 @dataclass(frozen=True, slots=True)
 class View:

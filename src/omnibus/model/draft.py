@@ -9,10 +9,12 @@ from typing import Literal
 from omnibus.model.brand import Brand
 from omnibus.model.message import CallToAction, Media, Message
 from omnibus.model.offer import Terms
+from omnibus.model.swift import swift
 
 FactKind = Literal["price", "code", "deadline", "link", "opt_out"]
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Fact:
     """State what may never be dropped; *text* must stand in the content letter by letter."""
@@ -21,6 +23,7 @@ class Fact:
     text: str
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Element:
     """Offer one piece of text to a channel; rank 0 is kept first, the highest goes first when room is short."""
@@ -45,6 +48,7 @@ class OptOut:
     word: str = "STOP"
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Draft:
     """Hold one message for one person, rendered once per text form and not yet shaped by any channel.

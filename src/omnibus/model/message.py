@@ -8,6 +8,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
+from omnibus.model.swift import swift
+
 
 class Purpose(StrEnum):
     """Tell why we write; consent, quiet hours and the unknown-answer rule depend on it."""
@@ -17,6 +19,7 @@ class Purpose(StrEnum):
     MARKETING = "marketing"  #: we would like to sell; needs consent
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class CallToAction:
     """Ask for one act: a label and where it leads."""
@@ -25,6 +28,7 @@ class CallToAction:
     url: str
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Media:
     """Show a picture (https URL or a file path) and say in words what is on it."""

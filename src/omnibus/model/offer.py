@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from omnibus.model.swift import swift
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -42,6 +44,7 @@ class Offer:
         return min(ends) if ends else None
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Terms:
     """Hold what one customer is told of an offer: the same in every channel.

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from omnibus.model.swift import swift
 
+
+@swift
 @dataclass(frozen=True, slots=True)
 class Send:
     """Let it go; *because* names what allows it (e.g. the consent entry), for `why`."""
@@ -16,6 +19,7 @@ class Send:
 SEND = Send()  #: said of nearly everything that nobody minds
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Wait until a time (aware), then judge again."""
@@ -24,6 +28,7 @@ class Hold:
     reason: str
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Drop:
     """Never by this route."""
@@ -34,6 +39,7 @@ class Drop:
 Verdict = Send | Hold | Drop
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Reach:
     """Tell whether a channel may speak to this customer, and until when.
