@@ -22,7 +22,7 @@ DOCUMENT = {
     "seconds",
 }  # fmt: skip
 ROW = {
-    "scenario", "row", "unit", "rate", "rates", "min", "max", "cpu_us", "cpus_us", "p50_ms", "p99_ms", "samples", "told",
+    "scenario", "row", "unit", "rate", "rates", "min", "max", "cpu_us", "cpus_us", "p50_ms", "p99_ms", "samples", "rss_mib", "told",
     "durability", "setup", "peer", "noisy", "sink_bound",
 }  # fmt: skip
 MEASURE = {

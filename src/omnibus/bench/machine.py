@@ -145,3 +145,11 @@ def cpu_of(pid: int) -> float:
         return 0.0
     fields = told.read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+
+
+def resident() -> float | None:
+    """Give the MiB of memory that this process has now; None where the system does not tell."""
+    told = Path("/proc/self/statm")
+    return (
+        round(int(told.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20), 1) if told.exists() else None
+    )

@@ -36,6 +36,7 @@ class Peer:
     Args:
         broker: program that must be there; *packages*: modules that must be there.
         module: what in ``jobs`` it runs; *worker*: its command line.
+        share: of the jobs, so that a slow one is not waited for and a fast one has enough to do.
         kept: durability of the broker's default, and when it syncs each write.
     """
 
@@ -46,6 +47,7 @@ class Peer:
     worker: tuple[str, ...]
     kept: tuple[str, str]
     setup: str
+    share: float = 1.0
 
     @property
     def lacking(self) -> str:
@@ -68,12 +70,14 @@ CELERY = Peer(
      "--without-gossip", "--without-mingle", "--without-heartbeat"),
     ("appendfsync everysec", "appendfsync always"),
     "prefork, one worker, late acks, prefetch 50, requests.Session",
+    0.5,
 )  # fmt: skip
 TASKIQ = Peer(
     "taskiq + NATS", "nats-server", ("taskiq", "taskiq_nats", "nats"), "taskiq_job",
     ("-m", "taskiq", "worker", "taskiq_job:broker", "--workers", "1", "--max-async-tasks", "50", "--log-level", "WARNING"),
     ("JetStream on disk, default sync_interval: acknowledged before fsync", "JetStream on disk, sync_interval always"),
     "one worker, 50 at once, pull 100, aiohttp",
+    2.0,
 )  # fmt: skip
 
 
@@ -92,7 +96,9 @@ class Peers:
             for way, synced in (("send only", False), ("same job", False), ("send only, synced", True)):
                 name, reason = f"{peer.name}, {way}", peer.lacking
                 make = self._campaign(peer, text, same=way == "same job", synced=synced)
-                row = Row(name, make, peer.kept[synced], f"{peer.setup}; {self.jobs} jobs", "http", peer=True)
+                row = Row(
+                    name, make, peer.kept[synced], f"{peer.setup}; {self.jobs * peer.share:g} jobs", "http", peer=True
+                )
                 found.append(Absent(name, reason) if reason else row)
         return found
 
@@ -114,9 +120,11 @@ class Peers:
         self._brokers.clear()
 
     def _campaign(self, peer: Peer, text: str, *, same: bool, synced: bool) -> Callable[[], Awaitable[Trial]]:
+        jobs = int(self.jobs * peer.share)
+
         async def make() -> Trial:
-            env, meter = await self._env(peer, self.jobs, synced=synced, same=same, batch=100)
-            enqueueing = await self._enqueue(peer, env, self.jobs, 0, text)
+            env, meter = await self._env(peer, jobs, synced=synced, same=same, batch=100)
+            enqueueing = await self._enqueue(peer, env, jobs, 0, text)
             before = await self.sink.count()
 
             async def run() -> Sample:
@@ -125,14 +133,14 @@ class Peers:
                     told = await self._measured(meter, worker)
                 finally:
                     await worker.stop()
-                rate = self.jobs / (told["seconds"] + enqueueing)
-                return Sample(self.jobs, told["seconds"], told["cpu"], told={
-                    "with_enqueueing": rate, "enqueue": self.jobs / enqueueing})  # fmt: skip
+                rate = jobs / (told["seconds"] + enqueueing)
+                return Sample(jobs, told["seconds"], told["cpu"], told={
+                    "with_enqueueing": rate, "enqueue": jobs / enqueueing})  # fmt: skip
 
             async def check() -> None:
                 seen = await self.sink.count() - before
-                if seen != self.jobs:
-                    raise Unbalanced(f"the sink saw {seen} instead of {self.jobs}")
+                if seen != jobs:
+                    raise Unbalanced(f"the sink saw {seen} instead of {jobs}")
 
             return Trial(run, check)
 
@@ -187,7 +195,10 @@ class Peers:
         if not path.exists():
             with sqlite3.connect(path) as db:
                 db.execute("CREATE TABLE context (customer TEXT PRIMARY KEY, body TEXT)")
-                db.executemany("INSERT INTO context VALUES (?, ?)", map(_context, range(self.jobs)))
+                db.executemany(
+                    "INSERT INTO context VALUES (?, ?)",
+                    map(_context, range(int(self.jobs * max(each.share for each in (CELERY, TASKIQ))))),
+                )
         return path
 
     def _worker(self, peer: Peer, env: dict[str, str]) -> Server:

@@ -122,11 +122,11 @@ async def run(wanted: Wanted, told: Told) -> dict[str, Any]:
     pinned = machine.pin()
     bench = Bench(wanted.size, slow=wanted.slow)
     sink, smoke = Sink(bench.folder), wanted.size == SMOKE
-    begun = datetime.now(UTC)
+    begun, chosen = datetime.now(UTC), [each for each in SCENES if not wanted.only or each in wanted.only]
     document: dict[str, Any] = {
         "schema": SCHEMA, "begun": begun.isoformat(timespec="seconds"), "revision": machine.revision(),
         "machine": machine.described(pinned=pinned), "versions": machine.versions(),
-        "settings": {"rounds": wanted.rounds, "slow": wanted.slow, "smoke": smoke, "in_flight": bench.slots, "durability": "FULL",
+        "settings": {"rounds": wanted.rounds, "scenarios": chosen, "slow": wanted.slow, "smoke": smoke, "in_flight": bench.slots, "durability": "FULL",
                      "size": asdict(wanted.size)},
         "sinks": {}, "results": [], "measures": [], "absent": [], "broken": [],
     }  # fmt: skip
@@ -135,7 +135,7 @@ async def run(wanted: Wanted, told: Told) -> dict[str, Any]:
         await sink.start()
         told("what the sink can take")
         ground.room["http"] = await room(sink, 500 if smoke else 20_000)
-        for name in [each for each in SCENES if not wanted.only or each in wanted.only]:
+        for name in chosen:
             scene = await SCENES[name](ground, name)
             outcome = await measure(scene, wanted.rounds, told, warm=not smoke)
             await bench.clear()

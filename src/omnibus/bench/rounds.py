@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from omnibus.bench import machine
 from omnibus.bench.goals import Goal
 
 NOISY = 0.25  # spread of a row's rates, as a share of their median, above which it is marked
@@ -81,6 +82,7 @@ class Figure:
     cpu_us: float | None
     spent: list[float] = field(default_factory=list)
     told: dict[str, float] = field(default_factory=dict)
+    rss_mib: float | None = None
 
     def wait(self, share: float) -> float:
         """Give the milliseconds that this share of the units did not exceed."""
@@ -195,7 +197,7 @@ async def _timed(row: Row) -> Figure:
     mine = sample.cpu if sample.seconds is not None else used if sample.cpu is None else sample.cpu
     return Figure(
         sample.count / (sample.seconds or seconds), None if mine is None else mine / sample.count * 1e6,
-        list(sample.spent), dict(sample.told),
+        list(sample.spent), dict(sample.told), machine.resident() if sample.seconds is None else None,
     )  # fmt: skip
 
 
@@ -221,6 +223,7 @@ def _row(scene: Scene, row: Row, figures: list[Figure], room: Mapping[str, float
         "cpu_us": round(median(cpus), 1) if cpus else None, "cpus_us": [round(each, 1) for each in cpus],
         "p50_ms": round(whole.wait(0.5), 2) if whole.spent else None,
         "p99_ms": round(whole.wait(0.99), 2) if whole.spent else None, "samples": len(whole.spent),
+        "rss_mib": max((each.rss_mib for each in figures if each.rss_mib is not None), default=None),
         "told": {name: round(median(each.told[name] for each in figures), 3) for name in figures[0].told},
         "durability": row.durability, "setup": row.setup, "peer": row.peer, "noisy": spread(rates) > NOISY,
         "sink_bound": None if limit is None else median(rates) > BOUND * limit,

@@ -89,6 +89,10 @@ def _show(document: dict[str, Any]) -> None:
             table.add_row(each["scenario"], each["what"], _value(each["value"], each["unit"]), _noise(each))
         console.print(table)
     console.print(_goals(document))
+    for setup in dict.fromkeys(
+        f"{each['row'].partition(',')[0]}: {each['setup']}" for each in document["results"] if each["peer"]
+    ):
+        console.print(setup, highlight=False)
     for each in document["absent"]:
         console.print(f"{each['scenario']}, {each['row']}: no figure ({each['reason']})", highlight=False)
     for each in document.get("compared", ()):
@@ -112,6 +116,8 @@ def _rows(document: dict[str, Any]) -> Table:
 def _goals(document: dict[str, Any]) -> Table:
     table = Table("#", "measure", "value", "must", "aim", "", box=None)
     for each in goals_of(document):
+        if not each["scenario"] and len(document["settings"]["scenarios"]) < len(SCENES):
+            continue
         unit = each["unit"]
         mark = "–" if each["met"] is None else "met" if each["met"] else "MISSED"
         mark += ", aim met" if each["aimed"] else ""
