@@ -260,11 +260,16 @@ def knows(facets: Mapping[str, type[Facet]], premise: str) -> bool:
     return found is not None and claim in found.premises()
 
 
+def stands(delivery: Delivery, context: Context, now: datetime) -> bool:
+    """Tell whether every reason of a delivery still holds."""
+    return all(holds(premise, context, premise_values(delivery), now) for premise in delivery.premises)
+
+
 def broken(live: Sequence[Delivery], context: Context, now: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """List which waiting deliveries must be judged at once, and which shown ones taken off, because a premise broke."""
     wake, withdraw = [], []
     for each in live:
-        if all(holds(premise, context, premise_values(each), now) for premise in each.premises):
+        if stands(each, context, now):
             continue
         if each.state in SHOWN:
             withdraw.append(each.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -130,5 +130,4 @@ def settle_soon(
         "delivery": delivery.id, "customer": delivery.customer, "lease": delivery.lease, "state": state, "reason": reason,
         "due": due, "outcome": outcome, "decision": decision, "watched": watched, **fields,
     }  # fmt: skip
-    now_shown = replace(delivery, state=state) if shown and watched else None
-    road.settling.add(Asked(told, tuple(events), now_shown, basis))
+    road.settling.add(Asked(told, tuple(events), delivery if shown and watched else None, basis))

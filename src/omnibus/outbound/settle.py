@@ -16,7 +16,7 @@ from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery
 from omnibus.model.event import Event
 from omnibus.store import Loaded, Settlement
-from omnibus.timeline import TRIES, Timeline, broken
+from omnibus.timeline import TRIES, Timeline, stands
 
 MOMENT = 0.01  # seconds of machine time that an answer waits for others to be written down with
 PATIENCE = 600  # tries, a second apart, to write an answer down while the store has no room
@@ -36,7 +36,7 @@ class Asked:
 
     Args:
         fields: of the settlement, but its change, which is known when its events are folded.
-        shown: the delivery as it is now on show, when its premises are still looked at.
+        shown: the delivery, when it is on show now and its premises are still looked at.
     """
 
     fields: dict[str, Any]
@@ -134,7 +134,7 @@ class Settling:
         change = onward[0] if onward else await timeline.fold(basis.loaded, each.events, context=basis.context)
         if each.shown is not None:
             after = onward[1] if onward else Context(basis.context.customer, timeline.facets, change.bodies)
-            if broken([each.shown], after, timeline.now())[1]:  # its reason went while the hand-over was under way
+            if not stands(each.shown, after, timeline.now()):  # its reason went while the hand-over was under way
                 return Settlement(**{**each.fields, "due": timeline.now(), "withdraw": True}, change=change)
         return Settlement(**each.fields, change=change)
 
