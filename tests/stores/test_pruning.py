@@ -144,7 +144,8 @@ async def test_work_prunes_beside_its_work(busy: Any) -> None:
     bus.parts.pruner.run = run
     stop = asyncio.Event()
     working = asyncio.create_task(bus.work(stop))
-    await begun.wait()
+    async with asyncio.timeout(30):
+        await begun.wait()
     stop.set()
     bus.parts.bell.ring()
     await working
