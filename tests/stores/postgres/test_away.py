@@ -131,8 +131,8 @@ async def test_a_commit_whose_answer_is_lost_is_looked_up(
             await usual(self, db, job, mark)
         else:
             async with db.transaction(force_rollback=True):
-                row = await (await db.execute("SELECT pg_current_xact_id()::text")).fetchone()
-                mark.committing, mark.answer = row[0], await job(db)
+                row = await (await db.execute(engine.NUMBER)).fetchone()
+                mark.committing, mark.answer = row, await job(db)
         raise psycopg.OperationalError("the connection is lost")
 
     monkeypatch.setattr(engine.Engine, "_once", breaks)
@@ -140,6 +140,26 @@ async def test_a_commit_whose_answer_is_lost_is_looked_up(
     assert [each.id for each in answer[0] or ()] == ["d1"]
     assert (await store.audit(NOW))["accepted"] == 1
     await store.aclose()
+
+
+async def test_a_number_that_a_crash_lost_was_not_committed(server: Any, url: str) -> None:
+    """The crashed server does not know it, or gives it again to somebody else: then nobody can tell."""
+    store = Postgres(url, lambda: NOW)
+    await store.open()
+    later = asyncio.get_running_loop().time() + 30
+    number = await store.engine.write(numbered)
+    assert await store.engine._committed(number, later)
+    server.restart()
+    with pytest.raises(StoreFull, match="restarted during the commit"):
+        await store.engine._committed(number, later)
+    assert not await store.engine._committed((str(int(number[0]) + 1_000_000), number[1]), later)
+    await store.aclose()
+
+
+async def numbered(db: Any) -> tuple[str, str]:
+    await db.execute("INSERT INTO note (scope, name, value) VALUES ('s', 'n', 'v')")
+    row: tuple[str, str] = await (await db.execute(engine.NUMBER)).fetchone()
+    return row
 
 
 async def test_statements_that_get_stuck_end_by_themselves(url: str) -> None:

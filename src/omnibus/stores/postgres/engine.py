@@ -56,6 +56,9 @@ AWAY = (
 )  # fmt: skip
 
 
+NUMBER = "SELECT pg_current_xact_id()::text, pg_postmaster_start_time()::text"
+
+
 class Stale(Exception):
     """Roll the call back: the context moved."""
 
@@ -68,7 +71,7 @@ class Surprise(Exception):
 class _Try:
     """Hold the connection of a call, and the transaction's id and the answer once nothing but its COMMIT is missing."""
 
-    committing: str = ""
+    committing: tuple[str, str] = ("", "")
     answer: Any = None
     line: Connection | None = None
     begun: float = 0.0
@@ -155,10 +158,9 @@ class Engine:
 
     async def _once(self, db: Connection, job: Job[T], mark: _Try) -> T:
         async with db.pipeline(), db.transaction():
-            number = await db.execute("SELECT pg_current_xact_id()::text")
+            number = await db.execute(NUMBER)
             answer = await job(db)
-            row = await number.fetchone()
-            mark.committing, mark.answer = str(row[0]) if row else "", answer
+            mark.committing, mark.answer = await number.fetchone() or ("", ""), answer
         return answer
 
     async def _again(self, act: Callable[[Connection, _Try], Awaitable[T]], patience: float, silence: float) -> T:
@@ -182,7 +184,7 @@ class Engine:
                 await asyncio.sleep(random.uniform(0, 0.01 * clashes))  # noqa: S311 - spreads the tries
             except AWAY as error:
                 await self._refresh(mark)
-                if mark.committing and await self._committed(mark.committing, until):
+                if mark.committing[0] and await self._committed(mark.committing, until):
                     return cast("T", mark.answer)
                 if clock() >= until or self._pool is None:
                     raise StoreFull(f"the store cannot be used now ({type(error).__name__})") from None
@@ -196,11 +198,13 @@ class Engine:
             self._renewed = asyncio.get_running_loop().time()
             await self._pool.drain()
 
-    async def _committed(self, number: str, until: float) -> bool:
+    async def _committed(self, number: tuple[str, str], until: float) -> bool:
         """Ask what became of a transaction whose COMMIT was not answered.
 
+        A server that crashed gives the numbers again that it lost, so after a restart only "not committed" is sure.
+
         Raises:
-            StoreFull: nobody could be asked in time.
+            StoreFull: nobody could be asked in time, or it cannot be told any more.
         """
         clock = asyncio.get_running_loop().time
         while True:
@@ -208,10 +212,16 @@ class Engine:
             try:
                 async with self._open().connection() as db, _answering(db, PATIENCE):
                     mark.use(db)
-                    cursor = await db.execute("SELECT pg_xact_status(%s::xid8)", (number,))
-                    row = await cursor.fetchone()
-                if row is not None and row[0] != "in progress":
-                    return bool(row[0] == "committed")
+                    told = await db.execute("SELECT pg_postmaster_start_time()::text")
+                    born = (await told.fetchone() or ("",))[0]
+                    status = await db.execute("SELECT pg_xact_status(%s::xid8)", (number[0],))
+                    found = (await status.fetchone() or ("in progress",))[0]
+                if found == "committed" and born != number[1]:
+                    raise StoreFull("the database restarted during the commit; look before you repeat it")
+                if found != "in progress":
+                    return bool(found == "committed")
+            except errors.InvalidParameterValue:  # a number "in the future": lost in a crash, and not given again yet
+                return False
             except AWAY:
                 await self._refresh(mark)
             if clock() >= until:
