@@ -65,8 +65,8 @@ class Size:
     events: int = 20_000
     peers: int = 2000
     past: int = 100_000
-    few: int = 5000
-    many: int = 50_000
+    few: int = 20_000
+    many: int = 200_000
     requests: int = 2000
     mails: int = 1000
     samples: int = 250
