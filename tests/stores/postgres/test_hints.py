@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -22,8 +22,19 @@ LONG = 3_600.0  # seconds: what is found within a test was told, not looked for
 ENDS = 60.0  # seconds after which a test that hears nothing gives up
 
 
+def bounded(test: Any) -> Any:
+    """Give up in time: a hint that never comes must fail a test, not hold it up."""
+
+    @functools.wraps(test)
+    async def within(*given: Any, **told: Any) -> None:
+        async with asyncio.timeout(ENDS):
+            await test(*given, **told)
+
+    return within
+
+
 @pytest.fixture
-async def two(shop: Any, tmp_path: Path, blank_store: Path) -> AsyncIterator[Callable[[], Any]]:
+def two(shop: Any) -> Callable[[], Any]:
     """Open the same shop twice, as two processes would."""
     shop.channel("mail")
     shop.message("hello", via=["mail"], purpose="service", topic="news")
@@ -35,18 +46,10 @@ async def two(shop: Any, tmp_path: Path, blank_store: Path) -> AsyncIterator[Cal
             await each.parts.store._hints.listens.wait()
         return here, there
 
-    async with asyncio.timeout(ENDS):
-        yield opened
+    return opened
 
 
-async def nth(stream: Any, number: int) -> Any:
-    """Give the context that a stream gives so many-th."""
-    found = None
-    for _ in range(number):
-        found = await anext(stream)
-    return found
-
-
+@bounded
 async def test_a_stream_hangs_on_any_process(two: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "POLL", LONG)
     here, there = await two()
@@ -60,6 +63,7 @@ async def test_a_stream_hangs_on_any_process(two: Any, monkeypatch: pytest.Monke
     assert context.version > first.version
 
 
+@bounded
 async def test_a_waiting_worker_goes_on_at_once(two: Any, monkeypatch: pytest.MonkeyPatch, shop: Any) -> None:
     monkeypatch.setattr(hall, "IDLE", LONG)
     here, there = await two()
@@ -73,6 +77,7 @@ async def test_a_waiting_worker_goes_on_at_once(two: Any, monkeypatch: pytest.Mo
     assert [each.attempt.delivery for each in shop.wire("mail").handed] == [sent.id]
 
 
+@bounded
 async def test_what_the_app_s_transaction_accepts_is_told_when_it_commits(
     two: Any, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
@@ -88,6 +93,7 @@ async def test_what_the_app_s_transaction_accepts_is_told_when_it_commits(
     assert (await here.parts.store.delivery(sent.id)).state.value == "sent"
 
 
+@bounded
 async def test_deaf_it_looks_by_itself_and_hears_again(
     two: Any, monkeypatch: pytest.MonkeyPatch, connect: Callable[[], Any]
 ) -> None:
@@ -124,6 +130,7 @@ async def test_deaf_it_looks_by_itself_and_hears_again(
         assert (await coming).version > before.version, "told again"
 
 
+@bounded
 async def test_a_hint_from_elsewhere_harms_nobody(two: Any, connect: Callable[[], Any]) -> None:
     """Another app may use a channel of our name, and say anything."""
     here, _ = await two()
@@ -147,11 +154,12 @@ def test_many_customers_are_cut_into_hints_that_fit() -> None:
     assert list(pages([])) == [[]]
 
 
+@bounded
 async def test_closing_tells_what_waits(shop: Any, url: str) -> None:
     """A command that ends at once was heard."""
     shop.channel("mail")
     shop.message("hello", via=["mail"], purpose="service", topic="news")
-    async with AsyncExitStack() as stack, asyncio.timeout(ENDS):
+    async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(await psycopg.AsyncConnection.connect(url, autocommit=True))
         bus = await shop.open()
         ada = await bus.customers.upsert(email="ada@example.com")
