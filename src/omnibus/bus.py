@@ -455,6 +455,7 @@ class Bus:
                     await parts.bell.work(await self._pause())
             await parts.dispatcher.finish()
         finally:
+            stop.set()  # who is asked to end while a connection breaks may hear of the one and not of the other
             for each in aside:
                 each.cancel()
                 with suppress(asyncio.CancelledError):

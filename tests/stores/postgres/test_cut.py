@@ -119,8 +119,9 @@ async def launched(shop: Any) -> None:
 
 
 async def until(done: Callable[[], bool]) -> None:
-    while not done():  # noqa: ASYNC110 - the other side tells by what it has
-        await asyncio.sleep(0.002)
+    async with asyncio.timeout(90):  # a test that fails shall not hang
+        while not done():  # noqa: ASYNC110 - the other side tells by what it has
+            await asyncio.sleep(0.002)
 
 
 async def worked(shop: Any, line: Line, faults: list[Callable[[], Any]]) -> dict[str, int]:
