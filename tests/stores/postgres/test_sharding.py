@@ -30,7 +30,7 @@ SHARDED = {
 #: (table, how the statement begins, and after … how it ends) → why no customer leads to it
 JUSTIFIED = {
     # what is asked by somebody else's name for it: a look-up on every shard, once a message at most
-    ("event", "SELECT e.source, e.id FROM unnest("): "a fact is told once by its own key, before anybody knows whose it is",
+    ("event", "SELECT e.source, e.id FROM ROWS FROM (json_to_recordset("): "a fact is told once by its own key, before anybody knows whose it is",
     ("identity", "SELECT ref, customer FROM identity WHERE ref = ANY"): "who somebody is, is what is asked",
     ("attempt", "SELECT {columns} FROM attempt WHERE id = %s"): "a report names its attempt, not its customer",
     ("attempt", "SELECT {columns} FROM attempt WHERE provider_id = %s"): "… or gives the provider's own number",

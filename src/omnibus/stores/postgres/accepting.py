@@ -13,7 +13,7 @@ from omnibus.model.message import Purpose
 from omnibus.store import Wish
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.engine import Connection, Surprise
-from omnibus.stores.postgres.standing import batch
+from omnibus.stores.postgres.standing import batch, packed
 from omnibus.stores.rows import DELIVERY, delivery_row, dump, read_delivery
 from omnibus.stores.schema import to_micros
 from omnibus.stores.texts import storable
@@ -148,7 +148,8 @@ async def spread(
         present = await db.execute(sql.PRESENT, (unique,))  # after the lanes: merges hold them, too
         for place, template in enumerate(templates):
             shared = delivery_row(template)[3:]
-            await db.execute(sql.SPREAD, (*shared, list(ids[place :: len(templates)]), owners, subjects))
+            mine = zip(ids[place :: len(templates)], owners, subjects, strict=True)
+            await db.execute(sql.SPREAD, (*shared, packed(mine)))
         name = f"accepted:{random.randrange(COUNTERS)}"  # noqa: S311 - spreads the writers
         await db.execute(sql.COUNT, (name, len(ids)))
     if len(await present.fetchall()) != len(unique):

@@ -19,10 +19,16 @@ DELIVERY_TYPES = (
 
 
 def rows(columns: str, name: str = "u") -> str:
-    """Write the arrays of a batch as a table: ``rows("id text, due bigint")``; ``n`` counts them."""
+    """Write a batch, given as one JSON text, as a table: ``rows("id text, due bigint")``; ``n`` counts its rows."""
     pairs = [each.split() for each in columns.split(", ")]
-    arrays = ", ".join(f"%s::{kind}[]" for _, kind in pairs)
-    return f"unnest({arrays}) WITH ORDINALITY AS {name}({', '.join(column for column, _ in pairs)}, n)"
+    told = ", ".join(f"{key(number)} {kind}" for number, (_, kind) in enumerate(pairs))
+    names = ", ".join(column for column, _ in pairs)
+    return f"ROWS FROM (json_to_recordset(%s) AS ({told})) WITH ORDINALITY AS {name}({names}, n)"
+
+
+def key(number: int) -> str:
+    """Name a column in the JSON of a batch."""
+    return f"c{number}"
 
 
 def _of(columns: str, table: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from omnibus.model.delivery import FINAL
 from omnibus.model.rate import AHEAD, Rate
 from omnibus.stores.postgres.engine import Connection, Engine
-from omnibus.stores.postgres.standing import batch
+from omnibus.stores.postgres.standing import batch, packed
 from omnibus.stores.postgres.statements import CLOCK, COUNT, rows
 from omnibus.stores.pruned import Page, next_page
 from omnibus.stores.schema import to_micros
@@ -73,8 +73,7 @@ async def prune(db: Connection, before: int, after: str, limit: int) -> Pruned:
     old = {row[3] for row in found if row[1] < before}
     idle = {row[0] for row in await (await db.execute(_LOCK_IDLE, (sorted(old),))).fetchall()}
     wanted = [(row[3], row[0]) for row in found if row[3] in idle]
-    given = [list(each) for each in zip(*wanted, strict=True)] or [[], []]
-    cut = await db.execute(_CUT, (*given, _FINAL, before, before, before, before))
+    cut = await db.execute(_CUT, (packed(wanted), _FINAL, before, before, before, before))
     page, gone = Page(), list[tuple[str, str]]()
     for customer, id_, *told in await cut.fetchall():
         gone.append((customer, id_))
