@@ -421,9 +421,7 @@ class Store(Upkeep, ABC):
         """Find what reports are about; our id binds only to a hand-over by that very channel and provider."""
         return [await self._traced(each) for each in clues]
 
-    async def survey(
-        self, clues: Sequence[Clue], keys: Sequence[tuple[str, str]], customers: Sequence[str]
-    ) -> Survey:
+    async def survey(self, clues: Sequence[Clue], keys: Sequence[tuple[str, str]], customers: Sequence[str]) -> Survey:
         """Ask `trace`, `known` and `load` together, the customers of what is traced included."""
         traces, known = await self.trace(clues), await self.known(keys)
         wanted = dict.fromkeys([*customers, *(each.customer for each in traces if each is not None)])

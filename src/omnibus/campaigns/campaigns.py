@@ -61,7 +61,9 @@ class Campaigns:
             ConfigError: this store has none.
         """
         if self._roll is None:
-            raise ConfigError("this store keeps no campaigns", where="[omnibus] store", fix="use sqlite: or postgresql:")
+            raise ConfigError(
+                "this store keeps no campaigns", where="[omnibus] store", fix="use sqlite: or postgresql:"
+            )
         return self._roll
 
     # ---- launch
