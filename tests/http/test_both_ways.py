@@ -113,7 +113,11 @@ async def test_a_login_of_the_account_comes_before_a_header() -> None:
         assert {each.headers["authorization"] for each in server.requests} == {"Basic YWRhOnBhc3M="}
 
 
-@pytest.mark.parametrize("body", [float("nan"), {"a": [float("-inf")]}, {"a": object()}, {"a": "\ud800"}], ids=repr)
+@pytest.mark.parametrize(
+    "body",
+    [float("nan"), {"a": [float("-inf")]}, {"a": object()}, {"a": "\ud800"}],
+    ids=["nan", "infinite", "object", "surrogate"],
+)
 async def test_what_is_no_json_is_refused_before_it_leaves(body: Any) -> None:
     async with FaultyServer(lambda _: Reply()) as server:
         client = Client(server.base_url)
