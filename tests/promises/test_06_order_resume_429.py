@@ -173,3 +173,23 @@ async def test_one_slow_answer_delays_no_other(shop: Any) -> None:
     wire.release()
     await bus.drain()
     assert len(wire.arrived) == 3
+
+
+async def test_what_is_urgent_ends_the_wait_for_more_room(shop: Any) -> None:
+    """Under pressure a claim waits for all slots, but not while somebody waits for a code."""
+    shop.channel("mail")
+    shop.message("hello", via=["mail"], topic="news")
+    shop.message("code", via=["mail"], purpose="transactional", topic="account")
+    bus = await shop.open()
+    dispatcher, ada = bus.parts.dispatcher, await shop.ada()
+    for number in range(dispatcher.slots):
+        await bus.send("hello", await shop.ada(email=f"p{number}@example.com"))
+    await dispatcher.round()  # all it could take: there may be more
+    assert dispatcher._enough() == dispatcher.slots
+    await bus.send("hello", ada)
+    assert dispatcher._enough() == dispatcher.slots
+    await bus.send("code", ada)
+    assert dispatcher._enough() == 1
+    await bus.drain()
+    assert dispatcher._enough() == dispatcher.slots // 3
+    await shop.balanced()
