@@ -72,6 +72,8 @@ class Server:
 
     def close(self) -> None:
         """Stop it and remove what it stored."""
+        if (self.home / "data" / "postmaster.pid").exists():  # started again, it is a process that the wheel knows not
+            self.stop()
         self._server.cleanup()
         shutil.rmtree(self.home, ignore_errors=True)
 
