@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -49,3 +50,20 @@ class History:
     version: int
     bodies: dict[str, bytes] = field(repr=False)
     events: list[Event] = field(repr=False)
+
+
+def matched(
+    clues: Sequence[Clue], ours: Mapping[str, Sequence[Trace]], theirs: Mapping[str, Sequence[Trace]]
+) -> list[Trace | None]:
+    """Match each clue: by our id of the hand-over if it was by that very provider, else by theirs; the latest counts.
+
+    Args:
+        ours, theirs: hand-overs by our id, and by the provider's.
+    """
+    found: list[Trace | None] = []
+    for each in clues:
+        way = (each.channel, each.provider)
+        mine = [told for told in ours.get(each.attempt, ()) if (told.channel, told.provider) == way]
+        named = [told for told in theirs.get(each.provider_id, ()) if told.provider == each.provider]
+        found.append(max(mine or named, key=lambda told: told.attempt, default=None))
+    return found

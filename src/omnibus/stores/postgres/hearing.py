@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from omnibus.model.event import Event
-from omnibus.model.trace import Clue, History, Trace
+from omnibus.model.trace import Clue, History, Trace, matched
 from omnibus.store import Store, Survey, decode_bodies
 from omnibus.stores.postgres import customers
 from omnibus.stores.postgres import statements as sql
@@ -49,16 +49,7 @@ async def trace(db: Connection, clues: Sequence[Clue]) -> list[Trace | None]:
         second = await db.execute(sql.TRACE_THEIRS, (named,)) if named else None
     ours = _traced(await first.fetchall() if first else ())
     theirs = _traced(await second.fetchall() if second else ())
-    found: list[Trace | None] = []
-    for each in clues:
-        mine = [
-            told
-            for told in ours.get(each.attempt, ())
-            if (told.channel, told.provider) == (each.channel, each.provider)
-        ]
-        known = [told for told in theirs.get(each.provider_id, ()) if told.provider == each.provider]
-        found.append(max(mine or known, key=lambda told: told.attempt, default=None))
-    return found
+    return matched(clues, ours, theirs)
 
 
 def _traced(rows: Sequence[Any]) -> dict[str, list[Trace]]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import apsw
 
 from omnibus.model.delivery import SHOWN, State, may_move
-from omnibus.model.trace import Clue, Trace
+from omnibus.model.trace import Clue, Trace, matched
 from omnibus.store import Change, Survey, encode_bodies
 from omnibus.stores.rows import Row, event_row, load, moment
 from omnibus.stores.schema import to_micros
@@ -53,16 +53,7 @@ def trace(db: apsw.Connection, clues: Sequence[Clue]) -> list[Trace | None]:
     """Find what reports are about: by our id of the hand-over if it was by that very provider, else by theirs."""
     ours = _traced(db, _OURS, [each.attempt for each in clues if each.attempt])
     theirs = _traced(db, _THEIRS, [each.provider_id for each in clues if each.provider_id])
-    found: list[Trace | None] = []
-    for each in clues:
-        mine = [
-            told
-            for told in ours.get(each.attempt, ())
-            if (told.channel, told.provider) == (each.channel, each.provider)
-        ]
-        named = [told for told in theirs.get(each.provider_id, ()) if told.provider == each.provider]
-        found.append(max(mine or named, key=lambda told: told.attempt, default=None))
-    return found
+    return matched(clues, ours, theirs)
 
 
 def survey(
