@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from omnibus import Receipt, Refused, TryLater, Unknown, Unreachable
+from omnibus.errors import StoreFull
 
 pytestmark = pytest.mark.promise
 
@@ -254,4 +255,60 @@ async def test_a_worker_that_dies_in_the_hand_over_leaves_unknown(shop: Any, ide
     row = await shop.row(delivery)
     assert row.state.value == ("failed" if idempotency == "none" else "sent")
     assert len(wire.arrived) == (0 if idempotency == "none" else 1)
+    await shop.balanced()
+
+
+@pytest.mark.parametrize("where", ["load", "attempt", "attempt committed"])
+async def test_a_store_that_goes_away_before_the_hand_over_leaves_nothing_unknown(
+    shop: Any, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The attempt may be stored while its commit was not answered; nobody acted on it, and whoever knows that says so."""
+    shop.policy = "[policy]\nquiet_hours = false\n"
+    shop.channel("mail", "one")
+    shop.message("hello", via=["mail"], purpose="marketing", topic="news")
+    bus = await shop.open()
+    (delivery,) = await bus.send("hello", await shop.ada())
+    store = bus.parts.store
+    usual = getattr(store, where.split(maxsplit=1)[0])
+
+    async def away(*args: Any, **named: Any) -> Any:
+        if where.endswith("committed"):
+            await usual(*args, **named)
+        raise StoreFull("the database restarted during the commit; look before you repeat it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, where.split(maxsplit=1)[0], away)
+        with pytest.raises(StoreFull):
+            await bus.drain()
+    await bus.drain()
+    row = await shop.row(delivery)
+    assert (row.state.value, row.reason, row.flagged) == ("sent", "accepted", False)
+    told = [(each.outcome, each.points) for each in await store.attempts(delivery.id)]
+    assert told == [*([("not_made", 0)] if where.endswith("committed") else []), ("accepted", 1)]
+    assert len(shop.wire("mail", "one").handed) == 1
+    await shop.balanced()
+
+
+async def test_an_attempt_that_was_not_made_is_no_lost_answer(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lease ran out before it was said: another worker found an open attempt, and learns now what it was."""
+    shop.channel("mail", "one")
+    shop.message("hello", via=["mail"], purpose="marketing", topic="news")
+    bus = await shop.open()
+    (delivery,) = await bus.send("hello", await shop.ada())
+    store = bus.parts.store
+    usual = store.attempt
+
+    async def away(*args: Any, **named: Any) -> Any:
+        await usual(*args, **named)
+        await store.rescue(shop.clock.now(), everything=True)
+        raise StoreFull("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "attempt", away)
+        with pytest.raises(StoreFull):
+            await bus.drain()
+    assert (await shop.row(delivery)).state.value == "unknown"
+    await bus.drain()
+    assert (await shop.row(delivery)).state.value == "sent"
+    assert len(shop.wire("mail", "one").handed) == 1
     await shop.balanced()

@@ -15,23 +15,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from omnibus.errors import StoreFull
 from omnibus.model.delivery import SHOWN, Delivery, State
 from omnibus.outbound.hand_over import Parcel, hand_over
-from omnibus.outbound.lost_answer import look
+from omnibus.outbound.lost_answer import NOT_MADE, look
 from omnibus.outbound.prepare import Desk, Ready, waiting
 from omnibus.outbound.road import Road, settle_soon
 from omnibus.outbound.take_off import take_off
 from omnibus.outbound.turn import in_turn
-from omnibus.store import Grant, Loaded, OpenAttempt
+from omnibus.store import Grant, Loaded, OpenAttempt, Outcome
 
 BATCH = 100  # deliveries in one claim
 LULL = 0.005  # seconds of machine time that a claim waits for more free slots, again and again …
 STEADY = 8  # … as long as each time this part of the slots becomes free
 ROUNDS = 10  # times that one delivery is judged again within a claim
+AWAY = "the store was away"
 
 
 class Dispatcher:
@@ -173,8 +176,9 @@ class Dispatcher:
     async def _advance(self, deliveries: Sequence[Delivery], last: Mapping[str, OpenAttempt]) -> list[Delivery]:
         """Prepare deliveries, commit their attempts together, start them; gives back those to judge again."""
         road, now = self.road, self.road.now()
-        loaded = await road.store.load([each.customer for each in deliveries], since=now - road.window)
-        desk = Desk(road, await road.store.pauses(now), now, last)
+        with self._put_back(deliveries):
+            loaded = await road.store.load([each.customer for each in deliveries], since=now - road.window)
+            desk = Desk(road, await road.store.pauses(now), now, last)
         ready: list[Ready] = []
         for each in deliveries:
             mine = loaded.get(each.customer)
@@ -182,8 +186,25 @@ class Dispatcher:
                 settle_soon(road, each, State.FAILED, "no such customer")
             elif (prepared := desk.prepare(each, mine)) is not None:
                 ready.append(prepared)
-        ready = await in_turn(desk, ready)
-        return await self._attempt(ready, loaded) if ready else []
+        with self._put_back([each.parcel.delivery for each in ready], ready):
+            ready = await in_turn(desk, ready)
+            return await self._attempt(ready, loaded) if ready else []
+
+    @contextmanager
+    def _put_back(self, deliveries: Sequence[Delivery], ready: Sequence[Ready] = ()) -> Iterator[None]:
+        """Let go of what is in our hands when the store goes away: as good as new once it is back.
+
+        An attempt whose commit was not answered may be stored, but nobody acted on it. It is closed, or whoever frees
+        the lease later could not tell, and would call the message unknown.
+        """
+        try:
+            yield
+        except StoreFull:
+            tried = {each.parcel.delivery.id: each.wish.attempt for each in ready}
+            for each in deliveries:
+                closed = _not_made(tried[each.id], waiting(each)) if each.id in tried else None
+                settle_soon(self.road, each, waiting(each), AWAY, due=self.road.now(), outcome=closed)
+            raise
 
     async def _attempt(self, ready: Sequence[Ready], loaded: Mapping[str, Loaded]) -> list[Delivery]:
         road = self.road
@@ -232,3 +253,9 @@ class Dispatcher:
             self._room.set()
         if not self._tasks:
             self.road.settling.flush()
+
+
+def _not_made(attempt: str, state: State) -> Outcome:
+    """Close an attempt that nobody acted on; one that used the key of a lost answer again is as lost as before."""
+    lost = state is State.UNKNOWN
+    return Outcome(attempt, "unknown" if lost else NOT_MADE, AWAY, counts=lost)

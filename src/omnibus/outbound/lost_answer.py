@@ -21,6 +21,7 @@ from omnibus.store import OpenAttempt, Outcome
 
 #: seconds until the next look, after each look that told nothing
 LOOKS = (120.0, 600.0)
+NOT_MADE = "not_made"  # outcome of an attempt that was committed, and that nobody acted on
 KEY_SAFETY = 0.8  # share of a key's window within which it is used again
 
 
@@ -31,6 +32,9 @@ async def look(road: Road, delivery: Delivery) -> Delivery | None:
     provider = road.provider(last.channel, delivery.audience, last.provider) if last else None
     if last is None or provider is None:
         give_up(road, delivery, last)
+        return None
+    if last.outcome == NOT_MADE:  # whoever committed it lost the store before handing over, and said so too late
+        settle_soon(road, delivery, State.QUEUED, NOT_MADE, due=road.now())
         return None
     if last.outcome == "":  # a worker died between the commit and the answer
         lost(road, _taken(delivery, last), last, provider, "worker died")
