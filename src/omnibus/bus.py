@@ -449,8 +449,7 @@ class Bus:
                     count += await parts.dispatcher.round() + await parts.journeys.advance()
                 except StoreFull:  # disk full, locked or away: heal without a restart
                     count = 0
-                    # what could not be settled is renewed no more, so it is rescued when its lease runs out
-                    parts.dispatcher.lease = parts.ids.new(self.now())
+                    parts.dispatcher.let_go()
                 if not count:
                     await parts.bell.work(await self._pause())
             await parts.dispatcher.finish()

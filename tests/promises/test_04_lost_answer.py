@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -310,5 +311,34 @@ async def test_an_attempt_that_was_not_made_is_no_lost_answer(shop: Any, monkeyp
     assert (await shop.row(delivery)).state.value == "unknown"
     await bus.drain()
     assert (await shop.row(delivery)).state.value == "sent"
+    assert len(shop.wire("mail", "one").handed) == 1
+    await shop.balanced()
+
+
+async def test_a_claim_that_was_not_answered_is_free_again_at_once(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows are in the hands of a lease that knows nothing of them: it ends, and nobody waits for its time to run out."""
+    shop.channel("mail", "one")
+    shop.message("hello", via=["mail"], purpose="marketing", topic="news")
+    bus = await shop.open()
+    (delivery,) = await bus.send("hello", await shop.ada())
+    store = bus.parts.store
+    usual, lost = store.claim, list[str]()
+
+    async def claim(*args: Any, **named: Any) -> Any:
+        found = await usual(*args, **named)
+        if found and not lost:
+            lost.append(found[0].id)
+            raise StoreFull("the database restarted during the commit; look before you repeat it")
+        return found
+
+    monkeypatch.setattr(store, "claim", claim)
+    stop = asyncio.Event()
+    working = asyncio.create_task(bus.work(stop))
+    async with asyncio.timeout(20):
+        while await shop.state(delivery) != "sent":  # noqa: ASYNC110 - the store tells, nobody else
+            await asyncio.sleep(0.01)
+    stop.set()
+    bus.parts.bell.ring()
+    await working
     assert len(shop.wire("mail", "one").handed) == 1
     await shop.balanced()

@@ -54,6 +54,9 @@ class Dispatcher:
         self._failure: BaseException | None = None
         self._wanted, self._room = 0, asyncio.Event()
         self._hurried = False
+        self._left: list[
+            tuple[str, frozenset[asyncio.Task[None]]]
+        ] = []  # leases let go of, and what went on under them
         self._pressed = False  # the last claim was full: there is more than we can take
 
     @property
@@ -85,6 +88,8 @@ class Dispatcher:
         road, free = self.road, self.slots - self.in_flight
         road.settling.flush()
         await asyncio.sleep(0)  # it folds and asks for its commit now, which the claim then shares
+        if self._left:
+            await self._free()
         limit = min(BATCH, free)
         claimed = await road.store.claim(road.now(), limit=limit, lease=self.lease, term=road.lease_term)
         self._pressed = len(claimed) == limit
@@ -115,6 +120,23 @@ class Dispatcher:
         """Claim as soon as there is any room: something urgent was accepted, and goes first."""
         self._hurried = True
         self._room.set()
+
+    def let_go(self) -> None:
+        """Work on under another lease when the store went away: a claim that it did not answer may hold what nobody knows of."""
+        self._left.append((self.lease, frozenset(self._tasks)))
+        self.lease = self.road.ids.new(self.road.now())
+
+    async def _free(self) -> None:
+        """End the leases that were let go of, once all that went on under them is settled; the rest of them is due again."""
+        road = self.road
+        over = [
+            each for each in self._left if all(task.done() for task in each[1]) and not road.settling.holds(each[0])
+        ]
+        for lease, _ in over:
+            await road.store.renew(lease, -1.0)
+        if over:
+            await road.store.rescue(road.now())
+        self._left = [each for each in self._left if each not in over]
 
     async def finish(self) -> None:
         """Wait until everything in flight is answered and settled."""

@@ -70,6 +70,10 @@ class Settling:
         """Count what is not on disk yet."""
         return len(self._waiting) + len(self._batch)
 
+    def holds(self, lease: str) -> bool:
+        """Tell whether something that was claimed under a lease is not on disk yet."""
+        return any(each.fields["lease"] == lease for each in (*self._waiting, *self._batch))
+
     def add(self, asked: Asked) -> None:
         """Take one in; it is committed at the next flush, or after a moment."""
         self._waiting.append(asked)
