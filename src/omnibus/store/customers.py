@@ -1,0 +1,43 @@
+"""PORT, of customers: who is who, what is known of each, and who became one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+from omnibus.model.customer import Customer, Identity
+from omnibus.store.change import Change
+from omnibus.store.loaded import Loaded
+
+
+class CustomerRows(ABC):
+    """Keep customers: load, find, create, merge."""
+
+    @abstractmethod
+    async def load(self, customers: Sequence[str], *, since: datetime | None = None) -> dict[str, Loaded]:
+        """Load customers by id (merged ids lead to who they are now); unknown ids are missing. *since* bounds `spent`."""
+
+    @abstractmethod
+    async def find(self, refs: Sequence[str]) -> dict[str, str]:
+        """Find customers by identity refs: ref → canonical customer id."""
+
+    async def met(self, customers: Sequence[str]) -> set[str]:
+        """Tell which customer ids exist, merged ones included; an engine may answer without loading them."""
+        return set(await self.load(customers))
+
+    @abstractmethod
+    async def create(self, customers: Sequence[tuple[str, Sequence[Identity]]], now: datetime) -> list[str]:
+        """Create customers unless one of their identities is known; returns who each one is."""
+
+    @abstractmethod
+    async def merge(self, loser: str, winner: str, changes: Sequence[Change]) -> bool:
+        """Make *loser* an alias of *winner* and move waiting rows and identities; False when stale."""
+
+    @abstractmethod
+    async def unmerge(self, loser: str, changes: Sequence[Change]) -> bool:
+        """Remove the alias and give identities and waiting rows back; False when stale."""
+
+    @abstractmethod
+    def customers(self, *, after: str = "") -> AsyncIterator[list[Customer]]:
+        """Stream canonical customers in id order, in pages."""

@@ -1,0 +1,41 @@
+"""PORT, of journeys: what they have yet to hear, who stands where, and which version each run is on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import datetime
+
+from omnibus.model.event import Event
+from omnibus.model.run import Run
+from omnibus.store.step import Step
+
+
+class RunRows(ABC):
+    """Keep journeys' runs, their definitions, and the events that they wait to hear."""
+
+    @abstractmethod
+    async def stirred(self, limit: int) -> list[Event]:
+        """List events that journeys have not heard yet, in the order they were stored."""
+
+    @abstractmethod
+    async def heard(self, events: Sequence[Event]) -> None:
+        """Mark events as heard by journeys."""
+
+    @abstractmethod
+    async def runs(
+        self, *, customer: str = "", journey: str = "", due: datetime | None = None, live: bool = True, last: int = 1000
+    ) -> list[Run]:
+        """List runs; with *due* those whose time has come."""
+
+    @abstractmethod
+    async def step(self, steps: Sequence[Step]) -> list[bool]:
+        """Move runs, each with its events and deliveries in one commit; False where it was stale or existed."""
+
+    @abstractmethod
+    async def define(self, name: str, version: str, body: str) -> None:
+        """Keep a journey's definition, so that its runs can stay on it."""
+
+    @abstractmethod
+    async def definition(self, name: str, version: str) -> str | None:
+        """Read a journey's definition."""

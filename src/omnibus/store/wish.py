@@ -1,0 +1,22 @@
+"""What is asked of the outbox: deliveries under one key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from omnibus.model.delivery import Delivery
+from omnibus.model.swift import swift
+
+
+@swift
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Ask to accept deliveries under one key.
+
+    Args:
+        key: unique per operation; empty for none. *digest* is the hash of what was asked under it.
+    """
+
+    key: str
+    digest: str
+    deliveries: tuple[Delivery, ...]
