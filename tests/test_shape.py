@@ -18,7 +18,6 @@ MOST = 300
 LONGER = {
     "bus.py": ("the hall: each method is a few lines, and they belong side by side", 500),
     "build.py": ("the one place that knows how everything fits together", 420),
-    "testing/contracts/store.py": ("one suite, in the order of the port, inherited as one class", 700),
 }
 
 
