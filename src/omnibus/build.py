@@ -17,7 +17,7 @@ from omnibus.campaigns.campaigns import Campaigns
 from omnibus.channel import Channel
 from omnibus.customers.identities import Recogniser
 from omnibus.customers.register import Customers
-from omnibus.errors import ConfigError, Forged, InputError
+from omnibus.errors import ConfigError, Forged
 from omnibus.facets import BUILT_IN as FACETS
 from omnibus.inbound.advance import Journeys
 from omnibus.inbound.inbox import Inbox
@@ -34,6 +34,7 @@ from omnibus.outbound.pruning import Pruner
 from omnibus.outbound.rates import Rates
 from omnibus.outbound.resolve import Line
 from omnibus.outbound.road import Promised, Road, fact
+from omnibus.outbound.wishing import Wishes
 from omnibus.plugins import Plugins, Registry
 from omnibus.policies import BUILT_IN as POLICIES
 from omnibus.policies import Budget, OfferAlive, QuietHours, Safety
@@ -113,45 +114,22 @@ def build(
     types = frozenset(each for facet in registry.facets.values() for each in facet.hears if not each.endswith("*"))
     inbox = Inbox(timeline, ids, recogniser.identity, types)
 
-    def wish(name: str, customer: str, values: dict[str, Any], key_: str, at: datetime | None) -> Any:
-        message = messages.pick(name)
-        return outbox.wish(
-            message,
-            customer,
-            lines,
-            ids,
-            now=now(),
-            brand=brand.name,
-            values=values,
-            key=key_,
-            origin=key_.rpartition(":")[0],
-            at=at,
-        )
-
+    wishes = Wishes(messages.pick, lines, ids, brand.name, now)
     known = _premises(registry)
     stories = read_journeys(settings.omnibus.journeys, messages=messages.names, premises=known)
-    journeys = Journeys(timeline, ids, stories, wish, lambda *told: bus.publishing(*told), brand.zone)  # noqa: PLW0108 - the bus is made below
-
-    def template(name: str, values: Mapping[str, Any], origin: str) -> tuple[Delivery, ...]:
-        message = messages.pick(name)
-        if message.audience != "person":
-            raise InputError(f"`{name}` is said to the public", fix="use `publish`, or `omnibus publish`")
-        return outbox.wish(
-            message, "", lines, ids, now=now(), brand=brand.name, values=values, key="", origin=origin
-        ).deliveries
+    journeys = Journeys(timeline, ids, stories, wishes.of_journey, wishes.publication, brand.zone)
 
     campaigns = Campaigns(
-        store if isinstance(store, Roll) else None, timeline, ids, recogniser.identity, template,
+        store if isinstance(store, Roll) else None, timeline, ids, recogniser.identity, wishes.of_campaign,
         lambda delivery, at, why: fact("message.dropped", delivery, at, f"{delivery.id}:dropped", {"reason": why}),
     )  # fmt: skip
-    bus = Bus(
+    return Bus(
         Parts(
             settings, loaded, store, timeline, Customers(timeline, recogniser, ids), inbox, journeys, campaigns, road,
-            Dispatcher(road, slots=slots), promises, messages, brand, tokens, links, bell, ids,
+            Dispatcher(road, slots=slots), promises, messages, wishes, brand, tokens, links, bell, ids,
             Pruner(store, now, settings.keep),
         )
     )  # fmt: skip
-    return bus
 
 
 def open_bus(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +15,7 @@ from typing import Any, Self
 from omnibus.bell import Bell
 from omnibus.campaigns.campaigns import Campaigns, Everybody
 from omnibus.customers.register import Customers
-from omnibus.errors import Conflict, MessageError, NotFound, StoreFull
+from omnibus.errors import StoreFull
 from omnibus.inbound.advance import Journeys
 from omnibus.inbound.crossing import Crossing
 from omnibus.inbound.door import check_type
@@ -24,28 +23,29 @@ from omnibus.inbound.inbox import Inbox
 from omnibus.inbound.receive import receive
 from omnibus.model.brand import Brand
 from omnibus.model.campaign import Campaign
-from omnibus.model.content import Content
 from omnibus.model.context import Context
 from omnibus.model.customer import Customer
-from omnibus.model.delivery import SHOWN, Delivery, State
+from omnibus.model.delivery import Delivery
 from omnibus.model.event import Event
 from omnibus.model.ids import Ids
 from omnibus.model.message import Message, Purpose
 from omnibus.model.offer import Redemption
 from omnibus.model.request import Request, Response
 from omnibus.offers.promises import Promises
-from omnibus.outbound import outbox
 from omnibus.outbound.accept import Acceptance
 from omnibus.outbound.dispatch import Dispatcher
-from omnibus.outbound.judge import Judgement, judge
+from omnibus.outbound.preview import Shown, preview
 from omnibus.outbound.pruning import Pruner
-from omnibus.outbound.resolve import Lines, resolve
+from omnibus.outbound.resolve import Lines
 from omnibus.outbound.road import Road
+from omnibus.outbound.take_back import take_back
+from omnibus.outbound.why import why
+from omnibus.outbound.wishing import Wishes
 from omnibus.plugins import Plugins
 from omnibus.provider import Provider
 from omnibus.settings import Settings
-from omnibus.store import Change, Store, Wish
-from omnibus.timeline import TRIES, Timeline
+from omnibus.store import Store, Wish
+from omnibus.timeline import Timeline
 from omnibus.tokens import Tokens
 from omnibus.tracking.links import Links
 from omnibus.writing.messages import Messages
@@ -72,22 +72,13 @@ class Parts:
     dispatcher: Dispatcher
     promises: Promises
     messages: Messages
+    wishes: Wishes
     brand: Brand
     tokens: Tokens
     links: Links
     bell: Bell
     ids: Ids
     pruner: Pruner
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """Show what one channel would say to one customer now, and whether it would go."""
-
-    channel: str
-    judgement: Judgement | None
-    content: Content | None
-    error: str = ""
 
 
 class Bus:
@@ -98,7 +89,6 @@ class Bus:
         self.customers, self.campaigns = parts.customers, parts.campaigns
         self.now = parts.timeline.now
         self._opened = False
-        self._forms = outbox.Forms(parts.messages.pick, self.lines, parts.brand.name)
         self._acceptance = Acceptance(parts.store, Crossing)
 
     async def __aenter__(self) -> Self:
@@ -166,7 +156,7 @@ class Bus:
             Conflict: the key was used for something else.
         """
         customer = to if isinstance(to, Customer) else await self.customers.get(to)
-        wish = self._wish(message, customer.id, values, f"send:{key}" if key else "", at, origin)
+        wish = self.parts.wishes.wish(message, customer.id, values, f"send:{key}" if key else "", at, origin)
         if connection is not None:
             return (await self._accept([wish], connection))[0]
         done = await self._acceptance.one(wish)
@@ -200,12 +190,10 @@ class Bus:
     ) -> list[tuple[Delivery, ...]]:
         if not customers:
             return []
-        form, ids, now = self._forms.of(message), self.parts.ids, self.now()
+        wishes = self.parts.wishes
         if key:
-            return await self._accept(
-                [form.wish(each, ids, now=now, values=values, key=f"send:{key}:{each}") for each in customers]
-            )
-        mailing = form.mailing(customers, ids, now=now, values=values)
+            return await self._accept(wishes.keyed(message, customers, values, f"send:{key}"))
+        mailing = wishes.mailing(message, customers, values)
         await self.parts.store.accept_many(mailing)
         self.parts.bell.ring()
         return mailing.deliveries()
@@ -232,37 +220,22 @@ class Bus:
     async def publish(
         self, message: str, *, via: Sequence[str] = (), key: str = "", at: datetime | None = None, **values: Any
     ) -> tuple[Delivery, ...]:
-        """Say something to the public of some channels; one delivery per channel."""
-        wishes = self.publishing(message, tuple(via), values, f"publish:{key}" if key else "", at)
+        """Say something to the public of some channels; one delivery per channel.
+
+        Args:
+            via: the channels; those of the message when empty.
+            key: the same key has the same effect once.
+
+        Raises:
+            NotFound: no such message.
+            MessageError: it speaks to one person, or no channel is named, here or in the message.
+            Conflict: the key was used for something else.
+        """
+        wishes = self.parts.wishes.publication(message, via, values, f"publish:{key}" if key else "", at)
         for wish in wishes:
             for each in wish.deliveries:
                 await self.parts.store.create([(each.customer, ())], self.now())
         return tuple(each for deliveries in await self._accept(wishes) for each in deliveries)
-
-    def publishing(
-        self, message: str, via: tuple[str, ...], values: dict[str, Any], key: str, at: datetime | None = None
-    ) -> list[Wish]:
-        """Make the wishes of a publication, one per channel."""
-        found = self.parts.messages.pick(message)
-        if found.audience != "public":
-            what = f"`{message}` speaks to one person"
-            raise MessageError(what, where=found.source, fix="send it, or give it `audience: public`")
-        allowed = via or found.via
-        if not allowed:
-            raise MessageError("no channel to publish on", where=found.source, fix="give `via: [twitter, instagram]`")
-        return [
-            outbox.wish(
-                found, outbox.public_customer(name, self.lines), self.lines, self.parts.ids, now=self.now(),
-                brand=self.parts.brand.name, values=values, key=f"{key}:{name}" if key else "", at=at, channel=name,
-            )
-            for name in allowed
-        ]  # fmt: skip
-
-    def _wish(
-        self, message: str | Message, customer: str, values: dict[str, Any], key: str, at: datetime | None, origin: str
-    ) -> Wish:
-        form, now = self._forms.of(message), self.now()
-        return form.wish(customer, self.parts.ids, now=now, values=values, key=key, origin=origin, at=at)
 
     async def _accept(self, wishes: list[Wish], connection: Any = None) -> list[tuple[Delivery, ...]]:
         done = await self._acceptance.all(wishes, connection)
@@ -274,31 +247,9 @@ class Bus:
 
         Raises:
             NotFound: no such delivery.
+            Conflict: the customer's context kept moving; nothing was done.
         """
-        for _ in range(TRIES):
-            found = await self._delivery(delivery)
-            if found.state in SHOWN and not found.withdraw and self.parts.road.withdrawable(found, found.channel):
-                change = await self._off(found)
-            elif found.state in {State.QUEUED, State.HELD}:
-                change = await self._drop(found, reason)
-            else:
-                return found
-            if (await self.parts.store.put([change]))[0]:
-                self.parts.bell.ring([found.customer])
-                return await self._delivery(delivery)
-        raise Conflict("the context kept moving; try again")
-
-    async def _drop(self, found: Delivery, reason: str) -> Change:
-        from omnibus.outbound.road import fact  # noqa: PLC0415
-        from omnibus.store import Move  # noqa: PLC0415
-
-        loaded = (await self.parts.store.load([found.customer]))[found.customer]
-        event = fact("message.dropped", found, self.now(), f"{found.id}:dropped", {"reason": reason})
-        return await self.parts.timeline.fold(loaded, [event], moves=(Move(found.id, State.DROPPED, reason),))
-
-    async def _off(self, found: Delivery) -> Change:
-        loaded = (await self.parts.store.load([found.customer]))[found.customer]
-        return Change(loaded.customer.id, loaded.version, withdraw=(found.id,), now=self.now())
+        return await take_back(self.parts.road, delivery, reason)
 
     # ---- in
 
@@ -348,34 +299,8 @@ class Bus:
     async def preview(self, message: str | Message, to: Customer | str, **values: Any) -> list[Shown]:
         """Show what each allowed channel would say to this customer now, and what the policies say; nothing is sent."""
         who = to if isinstance(to, Customer) else await self.customers.get(to)
-        wish = self._wish(message, who.id, values, "", None, "")
-        shown: list[Shown] = []
-        for delivery in wish.deliveries:
-            cut = [(name, replace(delivery, id="preview", via=(name,))) for name in delivery.via]
-            shown += [await self._preview_one(each, name) for name, each in cut]
-        return shown
-
-    async def _preview_one(self, delivery: Delivery, name: str) -> Shown:
-        road, now = self.parts.road, self.now()
-        line = self.lines.get((name, delivery.audience))
-        if line is None:
-            return Shown(name, None, None, "not enabled")
-        store = self.parts.store
-        loaded = (await store.load([delivery.customer], since=now - road.window))[delivery.customer]
-        context = self.parts.timeline.context(loaded)
-        resolved = resolve(delivery, context, self.lines, now, await store.pauses(now))
-        judgement = judge(delivery, resolved, road.policies, context, road.brand, now)
-        try:
-            profile = context.named("profile")
-            terms = None
-            if delivery.offer:
-                locale, zone = profile.locale or road.brand.locale, profile.zone or road.brand.zone
-                promised = road.promise(delivery.offer, context, locale, zone, now)
-                terms = promised.terms if promised else None
-            _, content = road.composer.compose(delivery, line.channel, context, terms, now)
-        except MessageError as error:
-            return Shown(name, judgement, None, str(error))
-        return Shown(name, judgement, content)
+        wish = self.parts.wishes.wish(message, who.id, values)
+        return [shown for each in wish.deliveries for shown in await preview(self.parts.road, each)]
 
     async def why(self, delivery: str) -> dict[str, Any]:
         """Tell the whole decision of a delivery: every policy's verdict, the consent that allowed it, route and attempts.
@@ -383,25 +308,7 @@ class Bus:
         Raises:
             NotFound: no such delivery.
         """
-        found = await self._delivery(delivery)
-        store = self.parts.store
-        return {
-            "delivery": found.id, "message": found.message, "customer": found.customer, "purpose": found.purpose,
-            "state": found.state.value, "reason": found.reason, "accepted": found.accepted, "expires": found.expires,
-            "via": found.via, "channel": found.channel, "provider": found.provider, "flagged": found.flagged,
-            "decisions": [{"at": at, **json.loads(body)} for at, body in await store.decisions(found.id)],
-            "attempts": [
-                {"id": each.id, "number": each.number, "route": f"{each.channel}/{each.provider}", "started": each.started,
-                 "outcome": each.outcome or "open", "reason": each.reason, "points": each.points, "ended": each.ended}
-                for each in await store.attempts(found.id)
-            ],
-        }  # fmt: skip
-
-    async def _delivery(self, id_: str) -> Delivery:
-        found = await self.parts.store.delivery(id_)
-        if found is None:
-            raise NotFound(f"no delivery {id_}", fix="`omnibus timeline CUSTOMER` lists them")
-        return found
+        return await why(self.parts.store, delivery)
 
     async def audit(self) -> dict[str, int]:
         """Balance the accounts: accepted = final + waiting, nothing stuck, nothing silent."""

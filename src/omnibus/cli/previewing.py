@@ -13,7 +13,8 @@ from omnibus.cli.setup import Setup
 from omnibus.cli.why import verdict
 
 if TYPE_CHECKING:
-    from omnibus.bus import Bus, Shown
+    from omnibus.bus import Bus
+    from omnibus.outbound.preview import Shown
 
 ENDINGS = {"text/html": ".html", "image/svg+xml": ".svg", "image/png": ".png"}
 

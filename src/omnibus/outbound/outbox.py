@@ -92,15 +92,6 @@ class Forms:
         return form
 
 
-def wish(
-    message: Message, customer: str, lines: Lines, ids: Ids, *, now: datetime, brand: str, values: Mapping[str, Any],
-    key: str, origin: str = "", at: datetime | None = None, inline: bool = False, channel: str = "",
-) -> Wish:  # fmt: skip
-    """Make the deliveries of one message to one customer; raises as ``Form``."""
-    form = Form(message, lines, brand, inline=inline, channel=channel)
-    return form.wish(customer, ids, now=now, values=values, key=key, origin=origin, at=at)
-
-
 def _allowed(message: Message, lines: Lines, channel: str) -> Via:
     open_ = tuple(name for name, audience in lines if audience == message.audience)
     allowed = (channel,) if channel else message.via or open_
