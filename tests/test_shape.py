@@ -17,7 +17,6 @@ MOST = 300
 #: file → why it may be longer, and how long
 LONGER = {
     "bus.py": ("the hall: each method is a few lines, and they belong side by side", 400),
-    "build.py": ("the one place that knows how everything fits together", 420),
 }
 
 
