@@ -6,79 +6,37 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from omnibus.bell import Bell
-from omnibus.campaigns.campaigns import Campaigns, Everybody
-from omnibus.customers.register import Customers
+from omnibus.campaigns.campaigns import Everybody
 from omnibus.errors import StoreFull
-from omnibus.inbound.advance import Journeys
 from omnibus.inbound.crossing import Crossing
 from omnibus.inbound.door import check_type
-from omnibus.inbound.inbox import Inbox
 from omnibus.inbound.receive import receive
-from omnibus.model.brand import Brand
 from omnibus.model.campaign import Campaign
 from omnibus.model.context import Context
 from omnibus.model.customer import Customer
 from omnibus.model.delivery import Delivery
 from omnibus.model.event import Event
-from omnibus.model.ids import Ids
 from omnibus.model.message import Message, Purpose
 from omnibus.model.offer import Redemption
 from omnibus.model.request import Request, Response
-from omnibus.offers.promises import Promises
 from omnibus.outbound.accept import Acceptance
-from omnibus.outbound.dispatch import Dispatcher
 from omnibus.outbound.preview import Shown, preview
-from omnibus.outbound.pruning import Pruner
 from omnibus.outbound.resolve import Lines
-from omnibus.outbound.road import Road
 from omnibus.outbound.take_back import take_back
 from omnibus.outbound.why import why
-from omnibus.outbound.wishing import Wishes
-from omnibus.plugins import Plugins
+from omnibus.parts import Parts
 from omnibus.provider import Provider
-from omnibus.settings import Settings
-from omnibus.store import Store, Wish
-from omnibus.timeline import Timeline
-from omnibus.tokens import Tokens
-from omnibus.tracking.links import Links
-from omnibus.writing.messages import Messages
+from omnibus.store import Wish
 
 APP = "app"  # the source of events that the embedding app tracks without naming one
 CHUNK = 300  # customers in one commit: two or three milliseconds of the writer
 KEYED = 100  # … with a key each, which costs three times as much
 IDLE = 1.0  # seconds of machine time between two looks at an idle store
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Hold what ``build`` put together for one bus."""
-
-    settings: Settings
-    plugins: Plugins
-    store: Store
-    timeline: Timeline
-    customers: Customers
-    inbox: Inbox
-    journeys: Journeys
-    campaigns: Campaigns
-    road: Road
-    dispatcher: Dispatcher
-    promises: Promises
-    messages: Messages
-    wishes: Wishes
-    brand: Brand
-    tokens: Tokens
-    links: Links
-    bell: Bell
-    ids: Ids
-    pruner: Pruner
 
 
 class Bus:

@@ -76,9 +76,9 @@ async def test_a_turn_is_not_waited_for_beyond_the_deadline(shop: Any) -> None:
 async def test_two_workers_share_one_rate(shop: Any) -> None:
     """Two dispatchers on one store, each with its own blocks: together no more than the rate allows."""
     await opened(shop, '"2/h"', 8)
-    from omnibus.build import make_rates
     from omnibus.outbound.dispatch import Dispatcher
     from omnibus.outbound.rates import Rates
+    from omnibus.parts import make_rates
 
     bus = shop.bus
     first = bus.parts.dispatcher
@@ -108,7 +108,7 @@ async def test_a_429_is_obeyed_and_moves_the_rate(shop: Any) -> None:
 
 
 def make_rate(shop: Any) -> Any:
-    from omnibus.build import make_rates
+    from omnibus.parts import make_rates
 
     return make_rates(shop.bus.parts.settings)["mail/mailone"]
 
@@ -129,6 +129,6 @@ async def test_a_wrong_rate_is_refused(shop: Any, told: str, error: str) -> None
 
 async def test_each_provider_may_have_its_own(shop: Any) -> None:
     await opened(shop, '{ mailtwo = "1/h" }', 0, "mailone", "mailtwo")
-    from omnibus.build import make_rates
+    from omnibus.parts import make_rates
 
     assert list(make_rates(shop.bus.parts.settings)) == ["mail/mailtwo"]

@@ -22,8 +22,8 @@ def channels(setup: Setup, *, as_json: bool) -> None:
 
     Example: omnibus channels --json
     """
-    from omnibus.build import load_plugins, system_now
     from omnibus.cli.lines import idle, try_lines
+    from omnibus.parts import load_plugins, system_now
 
     settings = setup.settings()
     tried = try_lines(settings, load_plugins(settings), system_now)

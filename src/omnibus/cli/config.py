@@ -45,9 +45,9 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
 
 def mistakes(setup: Setup) -> Iterator[InputError]:
     """Find what is wrong: the file as a whole, else each channel and each thing that it points to."""
-    from omnibus.build import load_plugins, system_now
     from omnibus.cli.lines import try_lines
     from omnibus.errors import ConfigError
+    from omnibus.parts import load_plugins, system_now
 
     try:
         settings = setup.settings()
@@ -89,8 +89,8 @@ def show(setup: Setup, *, as_json: bool) -> None:
 
 def _shown(settings: Settings) -> dict[str, Any]:
     """Give the values as they may be printed: what a plugin declares as secret is masked, whatever its name."""
-    from omnibus.build import load_plugins
     from omnibus.cli.lines import secrets
+    from omnibus.parts import load_plugins
 
     declared = secrets(settings, load_plugins(settings))
     values = settings.shown()

@@ -33,7 +33,7 @@ class Tried:
 
 def try_lines(settings: Settings, plugins: Plugins, now: Callable[[], datetime]) -> Iterator[Tried]:
     """Make each configured channel on its own; one that is wrong stops no other."""
-    from omnibus.build import make_lines
+    from omnibus.parts import make_lines
 
     for name in settings.channels:
         alone = settings.model_copy(update={"channels": {name: settings.channels[name]}})

@@ -18,7 +18,7 @@ def plugins(setup: Setup, *, as_json: bool) -> None:
 
     Only what the configuration enables is loaded. Example: omnibus plugins
     """
-    from omnibus.build import load_plugins
+    from omnibus.parts import load_plugins
     from omnibus.plugins import installed
 
     loaded = load_plugins(setup.settings()).loaded

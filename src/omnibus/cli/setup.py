@@ -61,8 +61,8 @@ class Setup:
         file = self.config / "omnibus.toml" if self.config.is_dir() else self.config
         if not file.exists():
             return {}
-        from omnibus.build import load_plugins
         from omnibus.errors import InputError
+        from omnibus.parts import load_plugins
 
         try:
             registry = load_plugins(self.settings()).registry
@@ -73,8 +73,8 @@ class Setup:
 
 def _without_plugins(settings: Settings) -> Settings:
     """Leave out, with a warning, the channels whose plugin is missing or broken: it stops nobody else."""
-    from omnibus.build import load_plugins, system_now
     from omnibus.cli.lines import try_lines
+    from omnibus.parts import load_plugins, system_now
 
     plugins = load_plugins(settings)
     brought = {channel for channel, _ in plugins.registry.channels}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from omnibus.build import make_store, system_now
 from omnibus.errors import ConfigError, InputError
+from omnibus.parts import make_store, system_now
 
 OWN = ("postgresql", "postgres")  # one that is started for this run, or made on the server that the environment names
 

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
-from omnibus.build import load_plugins, system_now
 from omnibus.cli.doctor.finding import Finding
 from omnibus.cli.lines import Tried, idle, takes_webhooks, try_lines
 from omnibus.errors import DeliveryError, OmnibusError
+from omnibus.parts import load_plugins, system_now
 
 if TYPE_CHECKING:
     from omnibus.plugins import Plugins

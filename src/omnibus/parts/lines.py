@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from omnibus.build.now import Now
-from omnibus.build.tables import OWN, providers_of, scheme_of
 from omnibus.channel import Channel
 from omnibus.errors import ConfigError
 from omnibus.outbound.resolve import Line
+from omnibus.parts.now import Now
+from omnibus.parts.tables import OWN, providers_of, scheme_of
 from omnibus.plugins import Plugins, Registry
 from omnibus.provider import Provider, read_dsn
 from omnibus.settings import Settings, describe_channel_errors, suggest

@@ -1,4 +1,4 @@
-"""A bus: settings → plugins → everything that it needs → the hall."""
+"""BUILD: settings → plugins → a bus. The only place that knows how everything fits together; the parts are made in ``parts``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from omnibus.bell import Bell
-from omnibus.build.lines import make_lines
-from omnibus.build.messages import make_messages, make_journeys, picker
-from omnibus.build.now import Now, system_now
-from omnibus.build.plugins import load_plugins
-from omnibus.build.policies import make_policies
-from omnibus.build.road import make_road
-from omnibus.build.store import make_store
-from omnibus.bus import Bus, Parts
+from omnibus.bus import Bus
 from omnibus.campaigns.campaigns import Campaigns
 from omnibus.customers.identities import Recogniser
 from omnibus.customers.register import Customers
@@ -32,6 +25,14 @@ from omnibus.outbound.dispatch import Dispatcher
 from omnibus.outbound.pruning import Pruner
 from omnibus.outbound.road import fact
 from omnibus.outbound.wishing import Wishes
+from omnibus.parts.lines import make_lines
+from omnibus.parts.messages import make_journeys, make_messages, picker
+from omnibus.parts.now import Now, system_now
+from omnibus.parts.plugins import load_plugins
+from omnibus.parts.policies import make_policies
+from omnibus.parts.road import make_road
+from omnibus.parts.store import make_store
+from omnibus.parts.whole import Parts
 from omnibus.plugins import Registry
 from omnibus.roll import Roll
 from omnibus.settings import Settings, load

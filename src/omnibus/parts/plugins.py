@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from omnibus.build.tables import providers_of, scheme_of
 from omnibus.facets import BUILT_IN as FACETS
+from omnibus.parts.tables import providers_of, scheme_of
 from omnibus.plugins import Plugins
 from omnibus.policies import BUILT_IN as POLICIES
 from omnibus.settings import Settings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from omnibus.build.now import Now
 from omnibus.errors import ConfigError
+from omnibus.parts.now import Now
 from omnibus.store import Store
 from omnibus.stores.sqlite import Sqlite
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from omnibus.build.tables import providers_of, scheme_of
 from omnibus.errors import ConfigError
 from omnibus.model.rate import Rate, read_rate
+from omnibus.parts.tables import providers_of, scheme_of
 from omnibus.settings import Settings, suggest
 
 

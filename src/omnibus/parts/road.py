@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from omnibus.build.notes import Notes
-from omnibus.build.policies import limits_of, window_of
-from omnibus.build.rates import make_rates
 from omnibus.model.context import Context
 from omnibus.model.ids import Ids
 from omnibus.offers.promises import Promises
@@ -15,6 +12,9 @@ from omnibus.outbound.compose import Composer
 from omnibus.outbound.rates import Rates
 from omnibus.outbound.resolve import Lines
 from omnibus.outbound.road import Promised, Road
+from omnibus.parts.notes import Notes
+from omnibus.parts.policies import limits_of, window_of
+from omnibus.parts.rates import make_rates
 from omnibus.policies.offer import alive
 from omnibus.policy import Policy
 from omnibus.settings import Settings
