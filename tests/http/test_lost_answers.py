@@ -6,17 +6,9 @@ import asyncio
 import gc
 import gzip
 import socket
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from omnibus import Refused, TryLater, Unknown
 from omnibus.errors import DeliveryError
@@ -132,36 +124,6 @@ async def test_a_full_pool_means_not_sent() -> None:
             await first
         await client.aclose()
         assert [each.path for each in server.requests] == ["/one"]
-
-
-@asynccontextmanager
-async def strange_tls(folder: Path) -> AsyncIterator[str]:
-    """Serve TLS with a certificate that nobody vouches for."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = (
-        builder.serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "pem").write_bytes(made.public_bytes(pem) + secret)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(folder / "pem")
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
-    yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    server.close()
-
-
-async def test_a_strange_certificate_means_not_sent(tmp_path: Path) -> None:
-    async with strange_tls(tmp_path) as url:
-        client = Client(url)
-        with pytest.raises(TryLater, match="not_connected"):
-            await client.request("POST", "/x")
-        await client.aclose()
 
 
 async def test_no_tls_where_tls_was_expected_means_not_sent() -> None:

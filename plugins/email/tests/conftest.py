@@ -1,24 +1,11 @@
 import pytest
 
-from omnibus.testing import FakeClock, World
-
-
-class Notes:
-    """Keep notes in memory."""
-
-    def __init__(self) -> None:
-        self.held = {}
-
-    async def get(self, name):
-        return self.held.get(name)
-
-    async def set(self, name, value) -> None:
-        self.held[name] = value
+from omnibus.testing import FakeClock, FakeKeep, World
 
 
 @pytest.fixture
 def keep():
-    return Notes()
+    return FakeKeep()
 
 
 @pytest.fixture

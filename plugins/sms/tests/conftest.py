@@ -6,20 +6,9 @@ from typing import Any
 import pytest
 
 from omnibus import Request
-from omnibus.testing import FakeClock, World
+from omnibus.testing import FakeClock, FakeKeep, World
 from omnibus_sms import Twilio
 from omnibus_sms.sandbox import TwilioSandbox
-
-
-class Notes:
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-
-    async def get(self, name: str) -> str | None:
-        return self.kept.get(name)
-
-    async def set(self, name: str, value: str) -> None:
-        self.kept[name] = value
 
 
 @pytest.fixture
@@ -28,8 +17,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def notes() -> Notes:
-    return Notes()
+def notes() -> FakeKeep:
+    return FakeKeep()
 
 
 @pytest.fixture

@@ -9,24 +9,11 @@ from typing import Any
 
 import pytest
 
-from omnibus.testing import FakeClock, World, sample_attempt, sample_context, sample_draft
+from omnibus.testing import FakeClock, FakeKeep, World, sample_attempt, sample_context, sample_draft
 from omnibus_twitter import Direct, Post, Twitter, X
 from omnibus_twitter.sandbox import XSandbox
 
 ADA = "3333333333"
-
-
-class Notes:
-    """Keep notes in a dictionary, as the store does durably."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-
-    async def get(self, name: str) -> str | None:
-        return self.kept.get(name)
-
-    async def set(self, name: str, value: str) -> None:
-        self.kept[name] = value
 
 
 @pytest.fixture
@@ -35,8 +22,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def keep() -> Notes:
-    return Notes()
+def keep() -> FakeKeep:
+    return FakeKeep()
 
 
 @pytest.fixture

@@ -104,16 +104,16 @@ async def test_tokens_of_oauth2_are_renewed_and_kept(
     }  # fmt: skip
     x = make.provider(sandbox, clock, **changes)
     assert await x.send(make.post(), "", make.attempt(), keep), "401, renewed, and sent once"
-    kept = json.loads(keep.kept[f"{ME} oauth2"])
+    kept = json.loads(keep.notes[f"{ME} oauth2"])
     assert (kept["access"], kept["refresh"]) == (sandbox.door.tokens["access"], sandbox.door.tokens["refresh"])
     assert kept["refresh"] != first["refresh"]
     assert len(world.of("twitter")) == 1
     other = make.provider(sandbox, clock, **changes)
     assert await other.send(make.post(text="Again"), "", make.attempt(2), keep), "another worker reads the kept pair"
-    kept = json.loads(keep.kept[f"{ME} oauth2"])
+    kept = json.loads(keep.notes[f"{ME} oauth2"])
     clock.set(datetime.fromtimestamp(kept["ends"] - 30, clock.now().tzinfo))
     assert await x.send(make.post(text="Later"), "", make.attempt(3), keep)
-    assert json.loads(keep.kept[f"{ME} oauth2"])["access"] != kept["access"], "renewed before its end"
+    assert json.loads(keep.notes[f"{ME} oauth2"])["access"] != kept["access"], "renewed before its end"
     await x.aclose()
     await other.aclose()
 
@@ -165,7 +165,7 @@ async def test_a_renewal_outlives_the_attempt_that_wanted_it(
     await asyncio.gather(*tasks, return_exceptions=True)
     gate.set()
     await x.aclose()
-    kept = json.loads(keep.kept[f"{ME} oauth2"])
+    kept = json.loads(keep.notes[f"{ME} oauth2"])
     assert kept["refresh"] == sandbox.door.tokens["refresh"] != pair["refresh"], "renewed once, and kept"
 
 

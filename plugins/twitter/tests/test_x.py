@@ -150,7 +150,7 @@ async def test_two_accounts_keep_apart(x: X, sandbox: XSandbox, keep: Any, make:
     await x.send(make.post(), "", make.attempt(1), keep)
     with pytest.raises(TryLater, match="rate_limited"):
         await x.send(make.post(text="Again"), "", make.attempt(2), keep)
-    assert {each.split(" ")[0] for each in keep.kept} == {ME}
+    assert {each.split(" ")[0] for each in keep.notes} == {ME}
 
 
 async def test_people_who_take_no_messages_are_unreachable(x: X, sandbox: XSandbox, keep: Any, make: Any) -> None:

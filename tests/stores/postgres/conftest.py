@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -52,3 +53,19 @@ async def connect(url: str) -> AsyncIterator[Callable[[], Any]]:
             return await stack.enter_async_context(await psycopg.AsyncConnection.connect(url, autocommit=True))
 
         yield make
+
+
+@pytest.fixture
+def blocked(connect: Callable[[], Any]) -> Callable[[], Awaitable[None]]:
+    """Look until somebody waits for a lock."""
+
+    async def look() -> None:
+        db = await connect()
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        for _ in range(2000):
+            if (await (await db.execute(asked)).fetchone())[0]:
+                return
+            await asyncio.sleep(0)
+        raise AssertionError("nobody waited")
+
+    return look

@@ -31,26 +31,15 @@ def chunk(campaign: Campaign, size: int = 5) -> Any:
     return campaigns.Chunk(campaign, (MAIL,), numbered(size, campaign.accepted + 1), size, NOW)
 
 
-async def waits(connect: Callable[[], Any]) -> None:
-    """Look until somebody waits for a lock."""
-    db = await connect()
-    asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    for _ in range(2000):
-        if (await (await db.execute(asked)).fetchone())[0]:
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("nobody waited")
-
-
 async def test_a_stop_is_for_good_whoever_resumes_meanwhile(
-    store: Postgres, running: Campaign, connect: Callable[[], Any]
+    store: Postgres, running: Campaign, connect: Callable[[], Any], blocked: Callable[[], Any]
 ) -> None:
     await store.steer("spring", Standing.PAUSED, NOW)
     other = await connect()
     async with other.transaction():
         assert await campaigns.steer(other, "spring", Standing.STOPPED, NOW, "")
         resuming = asyncio.create_task(store.steer("spring", Standing.RUNNING, NOW))
-        await waits(connect)
+        await blocked()
     steered = await resuming
     assert steered is not None
     assert steered.standing is Standing.STOPPED
@@ -70,19 +59,19 @@ async def test_a_second_expander_waits_for_nobody(
 
 
 async def test_a_pause_waits_for_a_chunk_and_holds_it(
-    store: Postgres, running: Campaign, connect: Callable[[], Any]
+    store: Postgres, running: Campaign, connect: Callable[[], Any], blocked: Callable[[], Any]
 ) -> None:
     other = await connect()
     async with other.transaction():
         assert await campaigns.expand(other, chunk(running))
         pausing = asyncio.create_task(store.steer("spring", Standing.PAUSED, NOW))
-        await waits(connect)
+        await blocked()
     await pausing
     assert {each.state for each in await store.deliveries()} == {State.HELD}
 
 
 async def test_a_pause_sees_the_attempt_that_was_faster(
-    store: Postgres, running: Campaign, connect: Callable[[], Any]
+    store: Postgres, running: Campaign, connect: Callable[[], Any], blocked: Callable[[], Any]
 ) -> None:
     """Its request may leave now: it stays under way, and is no other worker's."""
     await store.expand(chunk(running))
@@ -92,20 +81,22 @@ async def test_a_pause_sees_the_attempt_that_was_faster(
         asked = attempt("a1", taken["c1"].id, "c1", 0)
         assert await outbox.attempt(other, [asked], frozenset()) == [Grant.GRANTED]
         pausing = asyncio.create_task(store.steer("spring", Standing.PAUSED, NOW))
-        await waits(connect)
+        await blocked()
     await pausing
     told = {each.customer: each for each in await store.deliveries()}
     assert [(told[who].state, told[who].lease) for who in ("c1", "c2")] == [(State.SENDING, "w"), (State.HELD, "")]
     assert await store.attempt([attempt("a2", taken["c2"].id, "c2", 0)]) == [Grant.LOST]
 
 
-async def test_an_attempt_after_a_pause_is_lost(store: Postgres, running: Campaign, connect: Callable[[], Any]) -> None:
+async def test_an_attempt_after_a_pause_is_lost(
+    store: Postgres, running: Campaign, connect: Callable[[], Any], blocked: Callable[[], Any]
+) -> None:
     await store.expand(chunk(running))
     taken = {each.customer: each for each in await store.claim(NOW, limit=10, lease="w", term=60)}
     other = await connect()
     async with other.transaction():
         await campaigns.steer(other, "spring", Standing.PAUSED, NOW, "")
         trying = asyncio.create_task(store.attempt([attempt("a1", taken["c1"].id, "c1", 0)]))
-        await waits(connect)
+        await blocked()
     assert await trying == [Grant.LOST]
     assert await store.attempts(taken["c1"].id) == []

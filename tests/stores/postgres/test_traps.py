@@ -103,7 +103,7 @@ async def test_trap_3_a_claim_looks_at_heads_not_at_what_waits_behind_them(
 
 
 async def test_trap_4_a_settlement_sees_what_was_accepted_while_it_waited(
-    ada: Postgres, connect: Callable[[], Any]
+    ada: Postgres, connect: Callable[[], Any], blocked: Callable[[], Any]
 ) -> None:
     """B holds the lane by an accept; A settles, waits for the lane, and must see B's delivery in its next statement."""
     await ada.accept([wish(delivery("first"))])
@@ -112,21 +112,11 @@ async def test_trap_4_a_settlement_sees_what_was_accepted_while_it_waited(
     async with other.transaction():
         await accepting.accept(other, [wish(delivery("second"))])
         settling = asyncio.create_task(ada.settle([sent(found)]))
-        await waits_for_a_lock(await connect())
+        await blocked()
     assert await settling == [True]
     assert await ada.next_due() == NOW, "a lane that forgot its delivery would be stuck for ever"
     assert [each.id for each in await take(ada)] == ["second"]
     await sound(ada)
-
-
-async def waits_for_a_lock(db: Any) -> None:
-    """Look until somebody waits."""
-    asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    for _ in range(2000):
-        if (await (await db.execute(asked)).fetchone())[0]:
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("nobody waited")
 
 
 async def test_trap_10_a_zombie_overwrites_nothing(ada: Postgres, connect: Callable[[], Any]) -> None:
@@ -185,7 +175,9 @@ async def test_transactional_ones_go_first(ada: Postgres) -> None:
     assert [each.id for each in await take(ada, limit=3)] == ["password", "d0", "d1"]
 
 
-async def test_an_attempt_is_guarded_by_what_others_commit_meanwhile(ada: Postgres, connect: Callable[[], Any]) -> None:
+async def test_an_attempt_is_guarded_by_what_others_commit_meanwhile(
+    ada: Postgres, connect: Callable[[], Any], blocked: Callable[[], Any]
+) -> None:
     """Consent is taken back while the attempt waits for the row: it is stale, nothing of it is stored."""
     await ada.accept([wish(delivery("one"))])
     (found,) = await take(ada)
@@ -197,13 +189,15 @@ async def test_an_attempt_is_guarded_by_what_others_commit_meanwhile(ada: Postgr
         change = Change("ada", 0, (event,), {"consent": b"{}"}, event.order)
         assert await customers.put(other, [change], frozenset()) == [True]
         trying = asyncio.create_task(ada.attempt([try_of(found)]))
-        await waits_for_a_lock(await connect())
+        await blocked()
     assert await trying == [Grant.STALE]
     assert await ada.attempts("one") == []
     assert await ada.attempt([try_of(found, version=1)]) == [Grant.GRANTED]
 
 
-async def test_the_budget_holds_when_two_attempts_race(ada: Postgres, connect: Callable[[], Any]) -> None:
+async def test_the_budget_holds_when_two_attempts_race(
+    ada: Postgres, connect: Callable[[], Any], blocked: Callable[[], Any]
+) -> None:
     limits = (Limit("", NOW - timedelta(days=7), 1),)
     await ada.accept([wish(delivery("one")), wish(delivery("two", "ben"))])
     found = await take(ada)
@@ -213,7 +207,7 @@ async def test_the_budget_holds_when_two_attempts_race(ada: Postgres, connect: C
     async with other.transaction():
         assert await outbox.attempt(other, same[:1], frozenset()) == [Grant.GRANTED]
         racing = asyncio.create_task(ada.attempt(same[1:]))
-        await waits_for_a_lock(await connect())
+        await blocked()
     assert await racing == [Grant.OVER]
 
 
