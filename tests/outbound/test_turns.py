@@ -132,3 +132,18 @@ async def test_each_provider_may_have_its_own(shop: Any) -> None:
     from omnibus.parts import make_rates
 
     assert list(make_rates(shop.bus.parts.settings)) == ["mail/mailtwo"]
+
+
+async def test_beyond_the_rate_nothing_is_written(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await opened(shop, '"1/h"', 4)
+    composer, said = shop.bus.parts.road.composer, list[str]()
+
+    class Counting:
+        def compose(self, delivery: Any, *told: Any) -> Any:
+            said.append(delivery.id)
+            return composer.compose(delivery, *told)
+
+    monkeypatch.setattr(shop.bus.parts.road, "composer", Counting())
+    await shop.bus.drain()
+    assert said == [each.attempt.delivery for each in shop.wire("mail").handed]
+    assert len(said) == 1

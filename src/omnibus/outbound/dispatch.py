@@ -201,15 +201,14 @@ class Dispatcher:
         with self._put_back(deliveries):
             loaded = await road.store.load([each.customer for each in deliveries], since=now - road.window)
             desk = Desk(road, await road.store.pauses(now), now, last)
-        ready: list[Ready] = []
+        known = [(each, mine) for each in deliveries if (mine := loaded.get(each.customer)) is not None]
         for each in deliveries:
-            mine = loaded.get(each.customer)
-            if mine is None:
+            if each.customer not in loaded:
                 settle_soon(road, each, State.FAILED, "no such customer")
-            elif (prepared := desk.prepare(each, mine)) is not None:
-                ready.append(prepared)
+        chosen = desk.choose(known)
+        with self._put_back([each.delivery for each in chosen]):
+            ready = desk.ready(await in_turn(desk, chosen))
         with self._put_back([each.parcel.delivery for each in ready], ready):
-            ready = await in_turn(desk, ready)
             return await self._attempt(ready, loaded) if ready else []
 
     @contextmanager

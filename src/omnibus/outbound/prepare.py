@@ -1,28 +1,30 @@
-"""PREPARE: one claimed delivery as far as its attempt: resolve, judge, compose. Reads nothing, waits for nothing.
+"""PREPARE: claimed deliveries as far as their attempts: resolve, judge, compose. Reads nothing, waits for nothing.
 
 What needs no attempt (held, dropped, expired, cannot be composed) is handed to the settlement here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
 
 from omnibus.errors import MessageError
 from omnibus.model.attempt import Attempt
 from omnibus.model.campaign import STOPPED
+from omnibus.model.content import Content
 from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery, State
 from omnibus.model.event import Event
-from omnibus.model.message import Purpose
+from omnibus.model.message import Message, Purpose
 from omnibus.model.route import Route
 from omnibus.model.swift import swift
 from omnibus.model.verdict import Drop, Hold
 from omnibus.outbound.hand_over import Parcel, pause_after
 from omnibus.outbound.judge import Judgement, judge
 from omnibus.outbound.lost_answer import give_up
-from omnibus.outbound.resolve import resolve, route_key
+from omnibus.outbound.resolve import Resolved, resolve, route_key
 from omnibus.outbound.road import Promised, Road, fact, settle_soon
 from omnibus.outbound.settle import Basis
 from omnibus.store import Change, Loaded, OpenAttempt, Try
@@ -31,6 +33,7 @@ POISON = 5  # faults of processing after which a delivery is parked as failed(po
 REST = timedelta(minutes=15)  # until the next look at an unknown delivery of a paused campaign
 
 Pauses = Mapping[str, tuple[datetime, str]]
+T = TypeVar("T")
 
 
 @swift
@@ -48,6 +51,25 @@ class Ready:
     late: Event | None = None
 
 
+@swift
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Hold a delivery that may go: what it was judged by, and its way."""
+
+    delivery: Delivery
+    basis: Basis
+    judgement: Judgement
+    route: Route
+
+
+class Said(NamedTuple):
+    """Hold what is said, and the offer it promises."""
+
+    message: Message
+    content: Content
+    promised: Promised | None
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Hold what all deliveries of a batch are prepared with.
@@ -61,27 +83,52 @@ class Desk:
     now: datetime
     last: Mapping[str, OpenAttempt]
 
-    def prepare(self, delivery: Delivery, loaded: Loaded) -> Ready | None:
-        """Bring one delivery to its attempt; None when it needs none."""
+    def choose(self, claimed: Iterable[tuple[Delivery, Loaded]]) -> list[Chosen]:
+        """Resolve and judge; gives those that may go, and the way they go.
+
+        Stage by stage for all of them rather than one after the other: what a stage runs stays in the processor's caches.
+        """
+        seen = self._each(self._seen, [(delivery, loaded) for delivery, loaded in claimed])
+        return self._each(self._chosen, self._each(self._resolved, seen))
+
+    def ready(self, chosen: Iterable[Chosen]) -> list[Ready]:
+        """Compose for those that go, and ask for their attempts."""
+        said = self._each(self._said, [(each.delivery, each) for each in chosen])
+        return self._each(self._ready, said)
+
+    def _each(self, stage: Callable[..., T | None], of: Iterable[tuple[Any, ...]]) -> list[T]:
+        """Bring deliveries through one stage; what needs no further one gives None."""
+        made = []
+        for each in of:
+            try:
+                if (one := stage(*each)) is not None:
+                    made.append(one)
+            except Exception as error:  # noqa: BLE001 - one bad delivery stops nobody else; it is parked with its cause
+                self._fault(each[0], error)
+        return made
+
+    def _seen(self, delivery: Delivery, loaded: Loaded) -> tuple[Delivery, Basis] | None:
+        """Make the context, unless its time is over or its campaign rests."""
         road, now = self.road, self.now
-        try:
-            if delivery.expires is not None and now >= delivery.expires and delivery.state is not State.UNKNOWN:
-                event = fact("message.expired", delivery, now, f"{delivery.id}:expired", {"reason": "deadline passed"})
-                settle_soon(road, delivery, State.EXPIRED, "deadline passed", events=[event])
-                return None
-            if (rest := self.pauses.get(delivery.origin)) is not None:
-                self._rest(delivery, *rest)
-                return None
-            context = road.timeline.context(loaded)
-            resolved = resolve(delivery, context, road.lines, now, self.pauses)
-            judgement = judge(delivery, resolved, road.policies, context, road.brand, now)
-            if judgement.route is None:
-                self._not_now(delivery, judgement)
-                return None
-            return self._ready(delivery, judgement, judgement.route, Basis(loaded, context))
-        except Exception as error:  # noqa: BLE001 - one bad delivery stops nobody else; it is parked with its cause
-            self._fault(delivery, error)
+        if delivery.expires is not None and now >= delivery.expires and delivery.state is not State.UNKNOWN:
+            event = fact("message.expired", delivery, now, f"{delivery.id}:expired", {"reason": "deadline passed"})
+            settle_soon(road, delivery, State.EXPIRED, "deadline passed", events=[event])
             return None
+        if (rest := self.pauses.get(delivery.origin)) is not None:
+            self._rest(delivery, *rest)
+            return None
+        return delivery, Basis(loaded, road.timeline.context(loaded))
+
+    def _resolved(self, delivery: Delivery, basis: Basis) -> tuple[Delivery, Basis, Resolved]:
+        return delivery, basis, resolve(delivery, basis.context, self.road.lines, self.now, self.pauses)
+
+    def _chosen(self, delivery: Delivery, basis: Basis, resolved: Resolved) -> Chosen | None:
+        road = self.road
+        judgement = judge(delivery, resolved, road.policies, basis.context, road.brand, self.now)
+        if judgement.route is None:
+            self._not_now(delivery, judgement)
+            return None
+        return Chosen(delivery, basis, judgement, judgement.route)
 
     def _rest(self, delivery: Delivery, until: datetime, reason: str) -> None:
         """Hold what belongs to a paused campaign, drop what belongs to a stopped one; an unknown one is not handed over again."""
@@ -111,33 +158,39 @@ class Desk:
                 event = fact(type_, delivery, now, f"{delivery.id}:{state}", {"reason": why})
                 settle_soon(road, delivery, state, why, events=[event], decision=decision)
 
-    def _ready(self, delivery: Delivery, judgement: Judgement, route: Route, basis: Basis) -> Ready | None:
-        road, now, context = self.road, self.now, basis.context
+    def _said(self, delivery: Delivery, chosen: Chosen) -> tuple[Delivery, Chosen, Said] | None:
+        """Compose, with what the offer promises; what cannot be said goes another way."""
+        road, context, route = self.road, chosen.basis.context, chosen.route
         line = road.lines[(route.channel, delivery.audience)]
-        provider = next(each for each in line.providers if each.scheme == route.provider)
-        last = self.last.get(delivery.id)  # the same key once more
         promised = self._promised(delivery, context)
         try:
             terms = promised.terms if promised else None
-            message, content = road.composer.compose(delivery, line.channel, context, terms, now)
+            message, content = road.composer.compose(delivery, line.channel, context, terms, self.now)
         except MessageError as error:
             self._unsayable(delivery, route, error)
             return None
-        id_ = last.id if last else road.ids.new(now)
+        return delivery, chosen, Said(message, content, promised)
+
+    def _ready(self, delivery: Delivery, chosen: Chosen, said: Said) -> Ready:
+        """Ask for the attempt."""
+        road, now, route = self.road, self.now, chosen.route
+        line, promised, last = road.lines[(route.channel, delivery.audience)], said.promised, self.last.get(delivery.id)
+        provider = next(each for each in line.providers if each.scheme == route.provider)
+        id_ = last.id if last else road.ids.new(now)  # the same key once more
         number = last.number if last else delivery.attempts + 1
         attempt = Attempt(
             id_, delivery.id, delivery.customer, number, Purpose(delivery.purpose), now, road.deadline,
-            f"{provider.hook_url}?attempt={id_}" if provider.hook_url else "", message.name, last is not None,
+            f"{provider.hook_url}?attempt={id_}" if provider.hook_url else "", said.message.name, last is not None,
         )  # fmt: skip
-        change, after, late = self._issued(promised, basis)
+        change, after, late = self._issued(promised, chosen.basis)
         limits = road.limits(delivery, route, now)  # only what they bind is spent: a receipt costs nobody a reminder
         wish = Try(
             id_, delivery.id, delivery.lease, number, route.channel, route.provider,
             route.identity.ref if route.identity else "", route.points if limits else 0, now, change,
-            () if last else limits, (promised.code,) if promised else (), judgement.text(),
+            () if last else limits, (promised.code,) if promised else (), chosen.judgement.text(),
         )  # fmt: skip
         address = road.redirect.get(route.identity.kind, route.identity.value) if route.identity else ""
-        return Ready(Parcel(delivery, route, provider, message, content, address, attempt, after), wish, late)
+        return Ready(Parcel(delivery, route, provider, said.message, said.content, address, attempt, after), wish, late)
 
     def _unsayable(self, delivery: Delivery, route: Route, error: MessageError) -> None:
         if delivery.id in self.last:

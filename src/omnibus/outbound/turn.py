@@ -5,28 +5,28 @@ from __future__ import annotations
 from datetime import timedelta
 
 from omnibus.model.message import Purpose
-from omnibus.outbound.prepare import Desk, Ready, waiting
+from omnibus.outbound.prepare import Chosen, Desk, waiting
 from omnibus.outbound.road import settle_soon
 
 URGENT = Purpose.TRANSACTIONAL.value
 
 
-async def in_turn(desk: Desk, ready: list[Ready]) -> list[Ready]:
+async def in_turn(desk: Desk, chosen: list[Chosen]) -> list[Chosen]:
     """Keep those who get a token of their provider's rate; nothing was tried of the others, they wait for their turn.
 
     A provider that rests since tokens were taken for it voids them.
     """
     rates = desk.road.rates
-    if not rates or not ready:
-        return ready
+    if not rates or not chosen:
+        return chosen
     rates.void(desk.pauses)
-    asked = [(f"{each.wish.channel}/{each.wish.provider}", each.parcel.delivery.purpose == URGENT) for each in ready]
+    asked = [(each.route.name, each.delivery.purpose == URGENT) for each in chosen]
     may = []
-    for each, wait in zip(ready, await rates.ask(asked), strict=True):
+    for each, wait in zip(chosen, await rates.ask(asked), strict=True):
         if not wait:
             may.append(each)
             continue
-        delivery, due = each.parcel.delivery, desk.now + timedelta(seconds=wait)
+        delivery, due = each.delivery, desk.now + timedelta(seconds=wait)
         due = due if delivery.expires is None else min(due, delivery.expires)
         settle_soon(desk.road, delivery, waiting(delivery), "waits for its turn", due=due)
     return may

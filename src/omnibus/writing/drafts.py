@@ -136,7 +136,7 @@ class Writer:
         terms: Terms | None, opt_out: OptOut,
     ) -> Draft:  # fmt: skip
         message, brand = plan.message, self.brand
-        desk = Desk(message, self._templates.names(names), self._templates)
+        desk = Desk(message, names, self._templates)
         top, top_values = desk.render("headline", message.headline, "skeleton")
         title = headline(top).filled(top_values)
         skeleton, body_values = desk.render("body", message.body, "skeleton")

@@ -11,10 +11,11 @@ from omnibus.model.brand import Brand
 from omnibus.model.draft import Element, Fact
 from omnibus.model.message import CallToAction, Media, Message
 from omnibus.model.offer import Terms
+from omnibus.writing.direct import Rendered
 from omnibus.writing.filters import FilterMistake, money_text
 from omnibus.writing.prose import SCHEMES
-from omnibus.writing.sandbox import Form, Names, TemplateMistake
-from omnibus.writing.templates import Rendered, Templates
+from omnibus.writing.sandbox import Form, TemplateMistake
+from omnibus.writing.templates import Templates
 
 #: the word before a deadline, by language; elsewhere an arrow, which needs none
 UNTIL = {
@@ -30,7 +31,7 @@ class Desk(NamedTuple):
     """Hold what one rendering needs: the message, the names, and where its lines stand in the file."""
 
     message: Message
-    names: Names
+    names: dict[str, Any]
     templates: Templates
 
     def render(self, part: str, source: str, form: Form = "plain") -> Rendered:

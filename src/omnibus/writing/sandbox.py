@@ -142,7 +142,7 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
 @pass_context
 def finalize(context: Names, value: Any) -> str:
     """Turn every ``{{ … }}`` into a clean text, or into the slot that will hold it."""
-    text, slots = clean(value if type(value) is str else _shown(value)), context.slots
+    text, slots = clean(value if type(value) is str else shown(value)), context.slots
     if slots.form == "plain" or not text:
         return text
     slots.grow(len(text))
@@ -150,7 +150,12 @@ def finalize(context: Names, value: Any) -> str:
     return f"\ue000{len(slots.values) - 1}\ue001"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Write a value that is no text.
+
+    Raises:
+        TemplateMistake: it is neither text nor number.
+    """
     if isinstance(value, Undefined):
         return str(value)  # raises
     if value is None:

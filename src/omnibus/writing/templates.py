@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from jinja2 import Template, TemplateSyntaxError, meta, nodes
 from jinja2.exceptions import SecurityError, UndefinedError
 
 from omnibus.settings.words import suggest
+from omnibus.writing.direct import Direct, Rendered, direct
 from omnibus.writing.filters import FILTERS, FilterMistake
 from omnibus.writing.sandbox import LIMIT, STATE, TOP, Form, MessageEnvironment, Names, Slots, TemplateMistake
 
@@ -31,20 +32,14 @@ FORBIDDEN: Mapping[type[nodes.Node], str] = {
 }  # fmt: skip
 
 
-class Rendered(NamedTuple):
-    """Hold a text with slots, and the cleaned values that belong into them."""
-
-    skeleton: str
-    values: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """Hold a template, the names it asks for, and its text when it asks for none."""
+    """Hold a template, the names it asks for, its text when it asks for none, and the quick way where there is one."""
 
     template: Template
     wants: frozenset[str]
     fixed: Rendered | None
+    direct: Direct | None
 
 
 class Templates:
@@ -78,11 +73,7 @@ class Templates:
                     what = f"unknown {kind.__name__.lower()} `{name}`"
                     raise TemplateMistake(what, line=node.lineno, fix=suggest(name, known))
 
-    def names(self, told: dict[str, Any]) -> Names:
-        """Make names ready, once for all texts of a draft."""
-        return Names(self._env, told)
-
-    def render(self, source: str, names: Names, form: Form) -> Rendered:
+    def render(self, source: str, told: dict[str, Any], form: Form) -> Rendered:
         """Render one text.
 
         Raises:
@@ -93,10 +84,14 @@ class Templates:
             if made.fixed is not None:
                 return made.fixed
             try:
-                return _at_once(made, names, form)
+                if made.direct is None:
+                    return _at_once(made, Names(self._env, told), form)
+                if form == "skeleton":
+                    return made.direct.skeleton_of(told)
+                return Rendered(made.direct.plain(told))
             except Exception:  # noqa: BLE001, S110 - the long way below finds it again, and the line it stands in
                 pass
-        told, slots = names.parent, Slots(form)
+        slots = Slots(form)
         try:
             made = self._template(source)
             pieces = made.template.generate({**told, STATE: slots})
@@ -125,7 +120,8 @@ class Templates:
             if not any(sign in source for sign in ("{{", "{%", "{#")):
                 slots = Slots("plain")
                 fixed = Rendered("".join(_bounded(template.generate({STATE: slots}), slots)))
-            made = self._compiled[source] = _Compiled(template, frozenset(wants), fixed)
+            quick = direct(tree, self._env.filters) if fixed is None else None
+            made = self._compiled[source] = _Compiled(template, frozenset(wants), fixed, quick)
         return made
 
 
