@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from omnibus.cells import records
 from omnibus.errors import InputError
 from omnibus.model.customer import Customer
 
@@ -70,22 +71,13 @@ def _column(header: list[str], where: str) -> tuple[int, str]:
 
 
 def _entries(reader: Any, width: int, place: int, kind: str) -> Iterator[Entry]:
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Entry(line, fault=f"not CSV: {error}")
-            continue
-        if not cells:
-            continue
+    for line, cells, fault in records(reader):
         value = cells[place].strip() if len(cells) == width else ""
         if value:
             yield Entry(line, kind, value)
         else:
-            yield Entry(line, fault="empty" if len(cells) == width else f"{len(cells)} columns instead of {width}")
+            short = "empty" if len(cells) == width else f"{len(cells)} columns instead of {width}"
+            yield Entry(line, fault=fault or short)
 
 
 class Rejects:

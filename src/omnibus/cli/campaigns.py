@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omnibus.cli.printing import counting, json_option, moment, print_json, print_table
-from omnibus.cli.sending import read_values
 from omnibus.cli.setup import Setup
+from omnibus.cli.values import read_values, value_options
 from omnibus.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def campaign() -> None:
     help="`all`, a .csv file (column customer, email, phone …), or a customer; may be repeated for customers.",
 )  # fmt: skip
 @click.option("--name", default="", help="Its name; the same launch again under it has no effect.")
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A value for the message's templates.")
-@click.option("--values", metavar="JSON", help="Values for the templates as a JSON object; - for stdin.")
+@value_options
 @click.option("--rejects", type=click.Path(path_type=Path), help="Lines that name nobody (default: FILE.rejects.csv).")
 @click.option("--watch", is_flag=True, help="Stay and show how far it is; Ctrl-C leaves it running.")
 @json_option

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omnibus.cli.printing import clean, console, json_option, print_json
-from omnibus.cli.sending import read_values
 from omnibus.cli.setup import Setup
+from omnibus.cli.values import read_values, value_options
 from omnibus.cli.why import verdict
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ ENDINGS = {"text/html": ".html", "image/svg+xml": ".svg", "image/png": ".png"}
 @click.argument("message")
 @click.argument("customer")
 @click.option("--html", "folder", type=click.Path(path_type=Path, file_okay=False), help="Write the pictures into DIR.")
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A value for the message's templates.")
-@click.option("--values", metavar="JSON", help="Values for the templates as a JSON object; - for stdin.")
+@value_options
 @json_option
 @click.pass_obj
 def preview(

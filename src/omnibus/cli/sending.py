@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omnibus.cli.printing import json_option, print_json, print_table
-from omnibus.cli.reading import one_of, read_moment, read_object, read_pairs
+from omnibus.cli.reading import one_of, read_moment
 from omnibus.cli.setup import Setup
+from omnibus.cli.values import read_values, value_options
 
 if TYPE_CHECKING:
     from omnibus.bus import Bus
@@ -42,8 +43,7 @@ def _say(deliveries: Sequence[Delivery], *, as_json: bool) -> None:
 @click.argument("customer")
 @click.option("--key", default="", help="The same key has the same effect once.")
 @click.option("--at", help="Not before this time, ISO 8601 with offset.")
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A value for the message's templates.")
-@click.option("--values", metavar="JSON", help="Values for the templates as a JSON object; - for stdin.")
+@value_options
 @json_option
 @click.pass_obj
 def send(
@@ -63,28 +63,12 @@ def send(
     _say(setup.run(act, strict=True), as_json=as_json)
 
 
-def read_values(pairs: tuple[str, ...], values: str | None) -> dict[str, Any]:
-    """Read ``--set`` and ``--values``.
-
-    Raises:
-        InputError: malformed, or a name that the bus itself uses.
-    """
-    from omnibus.errors import InputError
-
-    told = {**read_object(values, "--values"), **read_pairs(pairs, "--set")}
-    taken = {"message", "to", "key", "at", "origin", "via", "self"} & set(told)
-    if taken:
-        raise InputError(f"the name `{min(taken)}` is taken", where="--set", fix="choose another name for the value")
-    return told
-
-
 @click.command()
 @click.argument("message")
 @click.option("--via", multiple=True, metavar="CHANNEL", help="Where; the message's own `via` if not given.")
 @click.option("--key", default="", help="The same key has the same effect once.")
 @click.option("--at", help="Not before this time, ISO 8601 with offset.")
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A value for the message's templates.")
-@click.option("--values", metavar="JSON", help="Values for the templates as a JSON object; - for stdin.")
+@value_options
 @json_option
 @click.pass_obj
 def publish(

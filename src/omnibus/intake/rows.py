@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omnibus.cells import records
 from omnibus.errors import InputError
 
 
@@ -54,18 +55,10 @@ def _csv(file: Any, where: str) -> Iterator[Row]:
     if not header or not any(each.strip() for each in header):
         raise InputError("the file has no header line", where=f"{where}:1", fix="name the columns in the first line")
     names = [each.strip().lstrip("\ufeff") for each in header]
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Row(line, {}, f"not CSV: {error}")
-            continue
-        if not cells:
-            continue
-        if len(cells) != len(names):
+    for line, cells, fault in records(reader):
+        if fault:
+            yield Row(line, {}, fault)
+        elif len(cells) != len(names):
             yield Row(line, {}, f"{len(cells)} columns where the header has {len(names)}", ",".join(cells))
         else:
             yield Row(line, dict(zip(names, cells, strict=True)))
