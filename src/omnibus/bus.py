@@ -113,8 +113,9 @@ class Bus:
             NotFound: no such message or customer.
             Conflict: the key was used for something else.
         """
-        customer = to if isinstance(to, Customer) else await self.customers.get(to)
-        wish = self.parts.wishes.wish(message, customer.id, values, f"send:{key}" if key else "", at, origin)
+        wish = self.parts.wishes.wish(
+            message, await self.customers.who(to), values, f"send:{key}" if key else "", at, origin
+        )
         if connection is not None:
             return (await self._accept([wish], connection))[0]
         done = await self._acceptance.one(wish)
@@ -228,9 +229,8 @@ class Bus:
             InputError: unknown type, one that only the bus writes, or unreadable data; nothing is stored.
         """
         check_type(type_)
-        who = customer if isinstance(customer, Customer) else await self.customers.get(customer)
-        now = self.now()
-        event = Event(id or self.parts.ids.new(now), source, type_, at or now, who.id, dict(data or {}))
+        who, now = await self.customers.who(customer), self.now()
+        event = Event(id or self.parts.ids.new(now), source, type_, at or now, who, dict(data or {}))
         return bool(await self.parts.inbox.put([event], quiet=quiet))
 
     async def receive(self, channel: str, scheme: str, request: Request) -> Response:
@@ -245,19 +245,17 @@ class Bus:
 
     async def context(self, customer: Customer | str) -> Context:
         """Give what every channel knows of this customer now."""
-        who = customer if isinstance(customer, Customer) else await self.customers.get(customer)
-        return await self.parts.timeline.read(who.id)
+        return await self.parts.timeline.read(await self.customers.who(customer))
 
     async def timeline(self, customer: Customer | str, *, last: int | None = None) -> list[Event]:
         """List a customer's events, oldest first."""
-        who = customer if isinstance(customer, Customer) else await self.customers.get(customer)
-        loaded = (await self.parts.store.load([who.id]))[who.id]
+        who = await self.customers.who(customer)
+        loaded = (await self.parts.store.load([who]))[who]
         return await self.parts.store.events(loaded.aliases, last=last)
 
     async def preview(self, message: str | Message, to: Customer | str, **values: Any) -> list[Shown]:
         """Show what each allowed channel would say to this customer now, and what the policies say; nothing is sent."""
-        who = to if isinstance(to, Customer) else await self.customers.get(to)
-        wish = self.parts.wishes.wish(message, who.id, values)
+        wish = self.parts.wishes.wish(message, await self.customers.who(to), values)
         return [shown for each in wish.deliveries for shown in await preview(self.parts.road, each)]
 
     async def why(self, delivery: str) -> dict[str, Any]:

@@ -59,6 +59,11 @@ class NotFound(InputError):
     """Name what does not exist, and how to list what does."""
 
 
+def stranger(what: str) -> NotFound:
+    """Say that there is no such customer: *what* is their id, or how they were asked for, but no address."""
+    return NotFound(f"no customer {what}", fix="`omnibus customers` lists them")
+
+
 class PluginError(OmnibusError):
     """Name a plugin that cannot be used, and why."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from omnibus.errors import Conflict, NotFound, StoreFull
+from omnibus.errors import Conflict, StoreFull, stranger
 from omnibus.facet import Facet
 from omnibus.model.context import Context, Facets
 from omnibus.model.customer import Customer, Identity
@@ -53,7 +53,7 @@ class Timeline:
         """
         loaded = (await self.store.load([customer])).get(customer)
         if loaded is None:
-            raise NotFound(f"no customer {customer}", fix="`omnibus customers` lists them")
+            raise stranger(customer)
         return self.context(loaded)
 
     async def fold(
@@ -195,7 +195,7 @@ class Timeline:
         while left:
             found = await self.store.histories(left[:TOGETHER])
             if not found:
-                raise NotFound(f"no customer {left[0]}", fix="`omnibus customers` lists them")
+                raise stranger(left[0])
             changes = {asked: change for asked, told in found.items() if (change := self._retold(told)) is not None}
             # guarded by the version: an event that came meanwhile is not lost from the context
             done = await self.store.put(list(changes.values())) if changes else []

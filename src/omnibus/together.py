@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from omnibus.errors import NotFound
+from omnibus.errors import stranger
 from omnibus.model.customer import Identity
 from omnibus.model.event import Event, settled_time
 from omnibus.store import Loaded, Move
@@ -116,7 +116,7 @@ class Together:
             share.left = fresh = [each for each in share.left if (each.source, each.id) not in known]
             unknown = next((each.subject for each in fresh if each.subject not in loaded), None)
             if unknown is not None:
-                share.fault = NotFound(f"no customer {unknown}", fix="`omnibus customers` lists them")
+                share.fault = stranger(unknown)
                 continue
             for event in fresh:
                 key = (event.source, event.id)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from omnibus.customers.identities import Recogniser
-from omnibus.errors import Conflict, InputError, NotFound
+from omnibus.errors import Conflict, InputError, stranger
 from omnibus.model.customer import PUBLIC, Customer, Identity, public
 from omnibus.model.event import Event
 from omnibus.model.ids import Ids
@@ -98,19 +98,33 @@ class Customers:
         found = (await self.store.find([ref])).get(ref)
         return None if found is None else (await self.timeline.read(found)).customer
 
+    async def who(self, customer: Customer | str) -> str:
+        """Give the id that a customer has now, told as for ``get``, and read nothing else of them.
+
+        Raises:
+            NotFound: nobody.
+        """
+        if isinstance(customer, Customer):
+            return customer.id
+        if ":" in customer and not customer.startswith("public:"):
+            kind, _, value = customer.partition(":")
+            ref = self.recogniser.ref(kind, value)
+            found = (await self.store.find([ref])).get(ref)
+            if found is None:
+                raise stranger(f"with this {kind}")
+        else:
+            found = (await self.store.now_called([customer])).get(customer)
+            if found is None:
+                raise stranger(customer)
+        return found
+
     async def get(self, customer: str) -> Customer:
         """Give a customer by id, or by an identity written ``email:ada@example.com``; follows merges.
 
         Raises:
             NotFound: nobody.
         """
-        if ":" in customer and not customer.startswith("public:"):
-            kind, _, value = customer.partition(":")
-            found = await self.find(kind, value)
-            if found is None:
-                raise NotFound(f"no customer with this {kind}", fix="`omnibus customers` lists them")
-            return found
-        return (await self.timeline.read(customer)).customer
+        return (await self.timeline.read(await self.who(customer))).customer
 
     async def public(self, channel: str, account: str) -> Customer:
         """Give the reserved customer that stands for the followers of an account."""
@@ -145,9 +159,7 @@ class Customers:
         for _ in range(TRIES):
             loaded = await self.store.load([loser, winner])
             if loser not in loaded or winner not in loaded:
-                raise NotFound(
-                    f"no customer {loser if loser not in loaded else winner}", fix="`omnibus customers` lists them"
-                )
+                raise stranger(loser if loser not in loaded else winner)
             gone, stays = loaded[loser], loaded[winner]
             if gone.customer.id == stays.customer.id:
                 raise InputError("these two are one customer already")

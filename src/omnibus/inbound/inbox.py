@@ -217,7 +217,8 @@ class Inbox:
         known = await self.store.find(list({found.ref: None for _, _, found in met})) if met else {}
         new = {found.ref: found for _, _, found in met if found.ref not in known}
         spoken = {event.subject: None for each in sound for event in each.events if event.subject.startswith(PUBLIC)}
-        publics = [each for each in spoken if each not in await self.store.met(list(spoken))] if spoken else []
+        there = await self.store.now_called(list(spoken)) if spoken else {}
+        publics = [each for each in spoken if each not in there]
         wanted = [(each, ()) for each in publics] + [(self.ids.new(now), (found,)) for found in new.values()]
         who = await self.store.create(wanted, now) if wanted else []
         people = {**known, **dict(zip(new, who[len(publics) :], strict=True))}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from omnibus.errors import Conflict, NotFound
+from omnibus.errors import Conflict, NotFound, stranger
 from omnibus.facets.offers import Issued, Offers
 from omnibus.model.context import Context
 from omnibus.model.event import Event
@@ -123,7 +123,7 @@ class Promises:
         if customer:
             loaded = (await self.store.load([customer])).get(customer)
             if loaded is None:
-                raise NotFound(f"no customer {customer}", fix="`omnibus customers` lists them")
+                raise stranger(customer)
             customer = loaded.customer.id
             data = {"offer": offer.name, "basket": basket}
             event = Event(f"redeemed:{row.hash}:{basket}", source, "code.redeemed", now, customer, data)

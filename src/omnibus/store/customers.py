@@ -22,9 +22,9 @@ class CustomerRows(ABC):
     async def find(self, refs: Sequence[str]) -> dict[str, str]:
         """Find customers by identity refs: ref → canonical customer id."""
 
-    async def met(self, customers: Sequence[str]) -> set[str]:
-        """Tell which customer ids exist, merged ones included; an engine may answer without loading them."""
-        return set(await self.load(customers))
+    async def now_called(self, customers: Sequence[str]) -> dict[str, str]:
+        """Follow merges: id asked for → who that is now; unknown ids are missing. An engine may answer without loading them."""
+        return {asked: loaded.customer.id for asked, loaded in (await self.load(customers)).items()}
 
     @abstractmethod
     async def create(self, customers: Sequence[tuple[str, Sequence[Identity]]], now: datetime) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Sequence
 
-from omnibus.errors import NotFound
+from omnibus.errors import stranger
 from omnibus.model.delivery import WAITING, Delivery
 from omnibus.model.mailing import Mailing
 from omnibus.model.message import Purpose
@@ -154,8 +154,3 @@ async def spread(
         await db.execute(sql.COUNT, (name, len(ids)))
     if len(await present.fetchall()) != len(unique):
         raise Surprise
-
-
-def stranger(customer: str) -> NotFound:
-    """Say that nobody is called so."""
-    return NotFound(f"no customer {customer}", fix="`omnibus customers` lists them")

@@ -26,7 +26,7 @@ from omnibus.stores.postgres.hearing import Hearing
 from omnibus.stores.postgres.hints import Hinting
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
-from omnibus.stores.texts import matchless
+from omnibus.stores.texts import matchless, storable
 
 PAGE = 500
 OLDEST = 15  # the first version whose MERGE, SKIP LOCKED and statistics we looked at
@@ -66,6 +66,9 @@ class Postgres(Hinting, Hearing, Store, Roll):
 
     async def load(self, ids: Sequence[str], *, since: datetime | None = None) -> dict[str, Loaded]:
         return await self.engine.read(lambda db: customers.load(db, ids, since))
+
+    async def now_called(self, ids: Sequence[str]) -> dict[str, str]:
+        return await self.engine.read(lambda db: customers.canonical(db, storable(ids)))
 
     async def find(self, refs: Sequence[str]) -> dict[str, str]:
         return await self.engine.read(lambda db: customers.find(db, refs))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import apsw
 
-from omnibus.errors import NotFound
+from omnibus.errors import stranger
 from omnibus.model.delivery import WAITING, Delivery
 from omnibus.model.mailing import Mailing
 from omnibus.store import Wish
@@ -89,11 +89,6 @@ def _insert(db: apsw.Connection, fresh: Sequence[Delivery]) -> None:
     db.executemany(INSERT, rows)
     db.executemany(RAISED, lanes)
     db.execute(TALLY, (len(fresh),))
-
-
-def stranger(customer: str) -> NotFound:
-    """Say that nobody is called so."""
-    return NotFound(f"no customer {customer}", fix="`omnibus customers` lists them")
 
 
 def owners_of(db: apsw.Connection, customers: Iterable[str]) -> dict[str, str]:

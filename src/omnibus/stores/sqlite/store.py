@@ -90,9 +90,8 @@ class Sqlite(Keeping, Hearing, Store, Roll):
             yield page
             after = page[-1].id
 
-    async def met(self, ids: Sequence[str]) -> set[str]:
-        sql = f"SELECT id FROM customer WHERE id IN ({','.join('?' * len(ids))})"
-        return await self.engine.read(lambda db: {row[0] for row in db.execute(sql, tuple(ids))})
+    async def now_called(self, ids: Sequence[str]) -> dict[str, str]:
+        return await self.engine.read(lambda db: loading.now_called(db, ids), near=len(ids) <= NEAR)
 
     # the road out
 

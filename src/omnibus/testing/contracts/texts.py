@@ -96,7 +96,7 @@ class TextsContract(StoreParts):
         """Nothing that is stored holds one."""
         assert await store.load([HARD, "ada"]) == await store.load(["ada"])
         assert await store.find([HARD, "email:a"]) == {"email:a": "ada"}
-        assert await store.met([HARD, "ada"]) == {"ada"}
+        assert await store.now_called([HARD, "ada"]) == {"ada": "ada"}
         assert await store.known([(HARD, "e1"), ("contract", HARD)]) == set()
         assert await store.events([HARD]) == []
         assert await store.delivery(HARD) is None

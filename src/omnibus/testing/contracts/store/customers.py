@@ -37,11 +37,14 @@ class CustomersContract(StoreParts):
         assert "nobody" not in loaded
         assert await store.find(["email:a", "phone:1", "x:9"]) == {"email:a": "ada", "phone:1": "ada"}
 
-    async def test_it_knows_who_was_met(self, store: Store) -> None:
-        """Ids that exist, asked for in one go; strangers are left out."""
-        await store.create([("ben", [])], NOW)
-        assert await store.met(["ben", "nobody"]) == {"ben"}
-        assert await store.met([]) == set()
+    async def test_it_knows_who_somebody_is_now(self, store: Store) -> None:
+        """Asked for in one go: merged ids lead on, strangers are left out."""
+        await store.create([("ben", []), ("cleo", [])], NOW)
+        assert await store.merge("ada", "ben", [])
+        assert await store.merge("ben", "cleo", [])
+        asked = ["ada", "ben", "bob", "cleo", "nobody"]
+        assert await store.now_called(asked) == {"ada": "cleo", "ben": "cleo", "bob": "bob", "cleo": "cleo"}
+        assert await store.now_called([]) == {}
 
     async def test_customers_stream_in_order(self, store: Store) -> None:
         """Canonical ones only, from where one was."""
