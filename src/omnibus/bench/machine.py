@@ -20,7 +20,7 @@ import apsw
 
 PACKAGES = (
     "omnibus-bus", "omnibus-email", "aiohttp", "aiosmtplib", "apprise", "apsw", "celery", "httpcore", "httpx",
-    "httpx-aiohttp", "jinja2", "kombu", "nats-py", "pluggy", "psycopg", "redis", "requests", "sniffio", "taskiq",
+    "jinja2", "kombu", "nats-py", "pluggy", "psycopg", "redis", "requests", "sniffio", "taskiq",
     "taskiq-nats", "uvloop",
 )  # fmt: skip
 
