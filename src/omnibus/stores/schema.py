@@ -291,7 +291,8 @@ recipient = Table(  # who is on a campaign's list, and who was reached: the key 
 
 def to_micros(when: datetime) -> int:
     """Write an aware time as whole microseconds since 1970."""
-    return (when - EPOCH) // MICRO
+    since = when - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_micros(micros: int) -> datetime:

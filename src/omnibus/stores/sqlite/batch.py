@@ -6,7 +6,6 @@ guard does not pass goes the long way, where every rule is spelt out: this modul
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -15,41 +14,45 @@ from typing import NamedTuple
 import apsw
 
 from omnibus.model.delivery import Delivery, State, may_move
-from omnibus.store import Change, Grant, Limit, Settlement, Try, encode_bodies
-from omnibus.stores.rows import DELIVERY, event_row, read_delivery
+from omnibus.store import Change, Grant, Limit, Settlement, Try
+from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import to_micros
-from omnibus.stores.sqlite import outbox
+from omnibus.stores.sqlite import outbox, straight
 from omnibus.stores.sqlite.customers import refresh_lane
 from omnibus.stores.sqlite.engine import Stale
+from omnibus.stores.sqlite.listing import EACH, listed, numbered
 from omnibus.stores.sqlite.statements import (
-    ATTEMPT,
     BEGUN,
     CLOSED,
-    CODE,
     CONTEXT,
     DECISION,
     EVENT_IN,
     FREED,
     LEASED,
     SETTLED,
-    attempt_row,
+    Row,
     closed_row,
+    context_row,
     settled_row,
 )
 
+#: due lanes with their heads; who holds a lane holds what is in hand of it, so its head is in nobody's
 _HEADS = (
-    f"SELECT {DELIVERY} FROM delivery WHERE id IN (SELECT (SELECT d.id FROM delivery d WHERE d.customer=l.value"
-    " AND d.due<=?2 AND d.lease IS NULL ORDER BY d.due, d.id LIMIT 1) FROM json_each(?1) l)"
+    f"SELECT l.customer, l.rowid, d.rowid, {', '.join(f'd.{each}' for each in DELIVERY.split(', '))} FROM lane l"
+    " LEFT JOIN delivery d ON d.rowid=(SELECT h.rowid FROM delivery h WHERE h.customer=l.customer AND h.due<=?1"
+    " ORDER BY h.due, h.id LIMIT 1) WHERE l.lease IS NULL AND l.{column}<=?1 ORDER BY l.{column} LIMIT ?2"
 )
+_URGENT, _DUE = _HEADS.format(column="urgent"), _HEADS.format(column="due")
+_TAKEN = f"UPDATE lane SET lease=?1, lease_until=?2 WHERE rowid IN (SELECT value FROM {EACH}(?3))"
 _STANDING = (  # a row without a customer of its own, or of one who is somebody else now, is judged the long way
     "SELECT d.id, d.customer, d.lease, d.state, d.reported, coalesce(x.version, 0) FROM delivery d"
     ' JOIN customer c ON c.id=d.customer AND c."into" IS NULL LEFT JOIN context x ON x.customer=d.customer'
-    " WHERE d.id IN (SELECT value FROM json_each(?))"
+    f" WHERE d.id IN (SELECT value FROM {EACH}(?))"
 )
 _RESTS = "SELECT provider FROM pause WHERE until>?"
 _SPENT = (
-    "SELECT customer, sum(points) FROM attempt WHERE customer IN (SELECT value FROM json_each(?)) AND started>=? AND points>0"
-    " AND (?3='' OR channel=?3) GROUP BY customer"
+    f"SELECT a.customer, sum(a.points) FROM {EACH}(?1) l CROSS JOIN attempt a ON a.customer=l.value WHERE a.started>=?2"
+    " AND a.points>0 AND (?3='' OR a.channel=?3) GROUP BY a.customer"
 )
 
 
@@ -72,26 +75,23 @@ def due(db: apsw.Connection, now: datetime) -> bool:
 def claim(db: apsw.Connection, now: datetime, limit: int, lease: str, term: float) -> list[Delivery]:
     """Take the head of each due lane, transactional lanes first."""
     stamp, until = to_micros(now), outbox.machine_micros() + int(term * 1_000_000)
-    lanes: dict[str, None] = {}
-    for column in ("urgent", "due"):
-        room = limit - len(lanes)
-        if room > 0:
-            sql = f'SELECT customer FROM lane WHERE lease IS NULL AND "{column}"<=? ORDER BY "{column}" LIMIT ?'
-            lanes |= dict.fromkeys([row[0] for row in db.execute(sql, (stamp, room))])
-    if not lanes:
-        return []
-    heads = {row[1]: row for row in db.execute(_HEADS, (json.dumps(list(lanes)), stamp))}
-    for each in lanes:
-        if each not in heads:  # withdrawn or settled since: without this the lane would be polled for ever
-            refresh_lane(db, each)
-    taken = [heads[each] for each in lanes if each in heads]
-    db.executemany("UPDATE lane SET lease=?, lease_until=? WHERE customer=?", [(lease, until, row[1]) for row in taken])
-    db.executemany(LEASED, [(lease, until, row[0]) for row in taken])
-    return [read_delivery((*row[:-1], lease)) for row in taken]
+    found = {row[0]: row for row in db.execute(_URGENT, (stamp, limit))}
+    if len(found) < limit:
+        found |= {row[0]: row for row in db.execute(_DUE, (stamp, limit - len(found)))}
+    taken: list[Row] = []
+    for row in found.values():
+        if row[2] is None or row[-1] is not None:  # withdrawn or settled since: else the lane would be polled for ever
+            refresh_lane(db, row[0])
+        else:
+            taken.append(row)
+    if taken:
+        db.execute(_TAKEN, (lease, until, numbered([row[1] for row in taken])))
+        db.execute(LEASED, (lease, until, numbered([row[2] for row in taken])))
+    return [read_delivery((*row[3:-1], lease)) for row in taken]
 
 
 def _standings(db: apsw.Connection, deliveries: Iterable[str]) -> dict[str, Standing]:
-    rows = db.execute(_STANDING, (json.dumps(list(deliveries)),))
+    rows = db.execute(_STANDING, (listed(list(deliveries)),))
     return {row[0]: Standing(*row[1:]) for row in rows}
 
 
@@ -99,9 +99,12 @@ def attempt(db: apsw.Connection, tries: Sequence[Try], stirring: frozenset[str])
     """Write attempts down, each guarded on its own."""
     alone = len({each.change.customer for each in tries}) == len(tries)
     plain = [each for each in tries if alone and _guards_only(each.change)]
-    standings = _standings(db, [each.delivery for each in plain])
     resting = {row[0] for row in db.execute(_RESTS, (min(to_micros(each.started) for each in tries),))}
     over = _over(db, plain)
+    free = not over and resting.isdisjoint([f"{each.channel}/{each.provider}" for each in tries])
+    if free and len(plain) == len(tries) and straight.attempt(db, tries):
+        return [Grant.GRANTED] * len(tries)
+    standings = _standings(db, [each.delivery for each in plain])
     answers, granted, again = [], [], []
     for each in tries:
         if each.delivery not in standings or f"{each.channel}/{each.provider}" in resting:
@@ -113,11 +116,8 @@ def attempt(db: apsw.Connection, tries: Sequence[Try], stirring: frozenset[str])
             if standings[each.delivery].state != State.SENDING:
                 again.append((each.number, each.delivery))
         answers.append(answer)
-    db.executemany(ATTEMPT, [attempt_row(each) for each in granted])
+    straight.write_attempts(db, granted)
     db.executemany(BEGUN, again)
-    db.executemany(CODE, [(code.hash, code.offer, code.customer) for each in granted for code in each.codes])
-    told = [(each.delivery, to_micros(each.started), each.decision) for each in granted if each.decision]
-    db.executemany(DECISION, told)
     return answers
 
 
@@ -135,7 +135,7 @@ def _over(db: apsw.Connection, tries: Sequence[Try]) -> set[str]:
             bound[limit].append(each)
     found: set[str] = set()
     for limit, mine in bound.items():
-        these = json.dumps([each.change.customer for each in mine])
+        these = listed([each.change.customer for each in mine])
         spent = dict(db.execute(_SPENT, (these, to_micros(limit.since), limit.channel)))
         found |= {each.attempt for each in mine if spent.get(each.change.customer, 0) + each.points > limit.points}
     return found
@@ -154,6 +154,9 @@ def settle(
     db: apsw.Connection, settlements: Sequence[Settlement], now: datetime, stirring: frozenset[str]
 ) -> list[bool]:
     """Write what became of claimed deliveries, each all or nothing."""
+    alone = len({each.customer for each in settlements}) == len(settlements)
+    if alone and all(map(straight.usual, settlements)) and straight.settle(db, settlements, now, stirring):
+        return [True] * len(settlements)
     standings = _standings(db, [each.delivery for each in settlements])
     plain: dict[int, Settlement] = {}
     met: set[str] = set()
@@ -186,25 +189,15 @@ def _write(db: apsw.Connection, plain: Sequence[Settlement], now: datetime, stir
     Raises:
         Stale: one of the events is stored already; the caller rolls back.
     """
-    db.executemany(CLOSED, [closed_row(each.outcome, now) for each in plain if each.outcome is not None])
+    stamp = to_micros(now)
+    db.executemany(CLOSED, [closed_row(each.outcome, stamp) for each in plain if each.outcome is not None])
     changes = [each.change for each in plain if each.change is not None]
-    rows = [
-        event_row(event, int(change.quiet or event.type not in stirring))
-        for change in changes
-        for event in change.events
-    ]
+    rows = straight.event_rows(changes, stirring)
     before = db.total_changes()
     db.executemany(EVENT_IN, rows)
     if db.total_changes() - before != len(rows):
         raise Stale
-    db.executemany(CONTEXT, [_context_row(each) for each in changes if each.bodies is not None])
-    db.executemany(SETTLED, [settled_row(each) for each in plain])
-    stamp = to_micros(now)
+    db.executemany(CONTEXT, [context_row(each) for each in changes if each.bodies is not None])
+    db.executemany(SETTLED, [(*settled_row(each), int(each.watched), each.delivery) for each in plain])
     db.executemany(DECISION, [(each.delivery, stamp, each.decision) for each in plain if each.decision])
     db.executemany(FREED, [(each.customer,) for each in plain])
-
-
-def _context_row(change: Change) -> tuple[object, ...]:
-    through = change.through
-    time, id_, source = (to_micros(through[0]), through[1], through[2]) if through else (None, None, None)
-    return change.customer, change.version + 1, time, id_, source, encode_bodies(change.bodies or {})

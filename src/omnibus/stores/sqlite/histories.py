@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -12,10 +11,11 @@ from omnibus.model.event import Event
 from omnibus.model.trace import History
 from omnibus.store import decode_bodies
 from omnibus.stores.rows import EVENT, in_order, read_events
+from omnibus.stores.sqlite.listing import EACH, listed
 from omnibus.stores.sqlite.loading import aliases, chain, now_called
 
 MOST = 50_000  # events that are held at once; a single customer's timeline is read whole, however long
-_IN = "IN (SELECT value FROM json_each(?))"
+_IN = f"IN (SELECT value FROM {EACH}(?))"
 _CONTEXT = f"SELECT customer, version, body FROM context WHERE customer {_IN}"
 _EVENTS = f"SELECT {EVENT} FROM event WHERE subject {_IN} LIMIT ?"
 
@@ -27,11 +27,11 @@ def histories(db: apsw.Connection, ids: Sequence[str], most: int = MOST) -> dict
         most: where there are more events than this, only the first of the customers are read.
     """
     who = now_called(db, ids)
-    these = json.dumps(list(dict.fromkeys(who.values())))
+    these = listed(list(dict.fromkeys(who.values())))
     merged = aliases(db, these)
     owner = {alias: id_ for id_ in dict.fromkeys(who.values()) for alias in chain(id_, merged)}
     limit = most if len(ids) > 1 else -1
-    rows = db.execute(_EVENTS, (json.dumps(list(owner)), limit)).fetchall()
+    rows = db.execute(_EVENTS, (listed(list(owner)), limit)).fetchall()
     if len(rows) == limit:
         return histories(db, ids[: len(ids) // 2], most)
     told: defaultdict[str, list[Event]] = defaultdict(list)

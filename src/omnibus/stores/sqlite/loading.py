@@ -1,38 +1,56 @@
-"""Load many customers in six statements: what is asked of each table is asked for all of them at once."""
+"""Load many customers in five statements: what is asked of each table is asked for all of them at once."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import apsw
 
 from omnibus.model.customer import Customer, Identity
 from omnibus.model.delivery import Delivery
 from omnibus.store import Loaded, Spent, decode_bodies
-from omnibus.stores.rows import DELIVERY, read_delivery
+from omnibus.stores.rows import DELIVERY, Row, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.sqlite.customers import canonical
+from omnibus.stores.sqlite.listing import EACH, listed
 
-_IN = "IN (SELECT value FROM json_each(?))"
-_WHO = f'SELECT id, "into" FROM customer WHERE id {_IN}'
-_CONTEXT = f"SELECT customer, version, time, id, source, body FROM context WHERE customer {_IN}"
-_IDENTITY = (
-    "SELECT customer, kind, value, ref, verified, evidence FROM identity"
-    f" WHERE customer {_IN} ORDER BY customer, position, ref"
+
+def _of(table: str, column: str) -> str:
+    """Name a table's rows of a list, each found by its key."""
+    return f'{EACH}(?1) l CROSS JOIN {table} t ON t."{column}"=l.value'
+
+
+_WHO = (
+    'SELECT t.id, t."into", x.version, x.time, x.id, x.source, x.body FROM '
+    f"{_of('customer', 'id')} LEFT JOIN context x ON x.customer=t.id"
 )
-_LIVE = f"SELECT {DELIVERY} FROM delivery WHERE watched=1 AND customer {_IN} ORDER BY customer, id"
-_SPENT = f"SELECT customer, started, channel, points FROM attempt WHERE customer {_IN} AND started>=? AND points>0"
-_ALIAS = f'SELECT "into", id FROM customer WHERE "into" {_IN} ORDER BY id'
+_IDENTITY = (
+    "SELECT t.customer, t.kind, t.value, t.ref, t.verified, t.evidence FROM"
+    f" {_of('identity', 'customer')} ORDER BY t.customer, t.position, t.ref"
+)
+_LIVE = (
+    f"SELECT {', '.join(f't.{each}' for each in DELIVERY.split(', '))} FROM"
+    f" {_of('delivery', 'customer')} AND t.watched=1 ORDER BY t.customer, t.id"
+)
+_SPENT = (
+    "SELECT t.customer, t.started, t.channel, t.points FROM"
+    f" {_of('attempt', 'customer')} AND t.started>=?2 AND t.points>0"
+)
+_ALIAS = f'SELECT t."into", t.id FROM {_of("customer", "into")} ORDER BY t.id'
+_FIND = f"SELECT t.ref, t.customer FROM {_of('identity', 'ref')}"
+_KNOWN = f"SELECT t.source, t.id FROM {_of('event', 'id')}"
 
 
 def load(db: apsw.Connection, ids: Sequence[str], since: datetime | None) -> dict[str, Loaded]:
     """Load customers by the ids asked for; merged ids lead to who they are now."""
-    who = now_called(db, ids)
-    these = json.dumps(list(dict.fromkeys(who.values())))
-    contexts = {row[0]: row for row in db.execute(_CONTEXT, (these,))}
+    rows = {row[0]: row for row in db.execute(_WHO, (listed(ids),))}
+    who = _followed(db, rows.values())
+    if strangers := [each for each in dict.fromkeys(who.values()) if each not in rows]:
+        rows |= {row[0]: row for row in db.execute(_WHO, (listed(strangers),))}
+    these = listed(list(dict.fromkeys(who.values())))
     known: defaultdict[str, list[Identity]] = defaultdict(list)
     for customer, kind, value, ref, verified, evidence in db.execute(_IDENTITY, (these,)):
         known[customer].append(Identity(kind, value, ref, bool(verified), evidence))
@@ -49,30 +67,31 @@ def load(db: apsw.Connection, ids: Sequence[str], since: datetime | None) -> dic
         id_ = who.get(asked)
         if id_ is None:
             continue
-        version, through, bodies = 0, None, {}
-        row = contexts.get(id_)
-        if row is not None:
-            version, bodies = row[1], decode_bodies(row[5])
-            through = None if row[2] is None else (from_micros(row[2]), row[3], row[4])
+        _, _, version, time, last, source, body = rows[id_]
+        through = None if time is None else (from_micros(time), last, source)
         found[asked] = Loaded(
-            Customer(id_, tuple(known[id_])), chain(id_, merged), version, through, bodies, tuple(live[id_]),
-            tuple(spent[id_]),
+            Customer(id_, tuple(known.get(id_, ()))), chain(id_, merged), version or 0, through,
+            decode_bodies(body) if body else {}, tuple(live.get(id_, ())), tuple(spent.get(id_, ())),
         )  # fmt: skip
     return found
 
 
 def now_called(db: apsw.Connection, ids: Sequence[str]) -> dict[str, str]:
     """Follow merges: id asked for → who that is now; unknown ids are missing."""
+    return _followed(db, db.execute(_WHO, (listed(list(dict.fromkeys(ids))),)))
+
+
+def _followed(db: apsw.Connection, rows: Iterable[Row]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for id_, into in db.execute(_WHO, (json.dumps(list(dict.fromkeys(ids))),)):
+    for id_, into, *_ in rows:
         who = id_ if into is None else canonical(db, id_)
         if who is not None:
             found[id_] = who
     return found
 
 
-def aliases(db: apsw.Connection, these: str) -> dict[str, list[str]]:
-    """List who was merged into whom, over all steps of a chain."""
+def aliases(db: apsw.Connection, these: Any) -> dict[str, list[str]]:
+    """List who was merged into whom, over all steps of a chain; *these* are bound as a list."""
     merged: defaultdict[str, list[str]] = defaultdict(list)
     while True:
         fresh = []
@@ -81,7 +100,7 @@ def aliases(db: apsw.Connection, these: str) -> dict[str, list[str]]:
             fresh.append(id_)
         if not fresh:
             return merged
-        these = json.dumps(fresh)
+        these = listed(fresh)
 
 
 def chain(id_: str, merged: dict[str, list[str]]) -> tuple[str, ...]:
@@ -94,12 +113,10 @@ def chain(id_: str, merged: dict[str, list[str]]) -> tuple[str, ...]:
 
 def find(db: apsw.Connection, refs: Iterable[str]) -> dict[str, str]:
     """Find customers by identity refs."""
-    sql = f"SELECT ref, customer FROM identity WHERE ref {_IN}"
-    return dict(db.execute(sql, (json.dumps(list(refs)),)))
+    return dict(db.execute(_FIND, (listed(list(refs)),)))
 
 
 def known_events(db: apsw.Connection, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
     """Tell which (source, id) are stored."""
-    sql = f"SELECT source, id FROM event WHERE id {_IN}"
     wanted = set(keys)
-    return {(row[0], row[1]) for row in db.execute(sql, (json.dumps([key[1] for key in keys]),))} & wanted
+    return {(row[0], row[1]) for row in db.execute(_KNOWN, (listed([key[1] for key in keys]),))} & wanted

@@ -90,7 +90,7 @@ def settle_one(db: apsw.Connection, each: Settlement, now: datetime, stirring: f
 def _settle_one(db: apsw.Connection, each: Settlement, now: datetime, stirring: frozenset[str]) -> None:
     row = db.execute("SELECT lease, state, customer, reported FROM delivery WHERE id=?", (each.delivery,)).fetchone()
     if each.outcome is not None:
-        db.execute(CLOSED, closed_row(each.outcome, now))
+        db.execute(CLOSED, closed_row(each.outcome, to_micros(now)))
     if row is None:
         return
     old, reported = State(row[1]), row[3]
@@ -108,7 +108,7 @@ def _settle_one(db: apsw.Connection, each: Settlement, now: datetime, stirring: 
         apply(db, each.change, stirring)
     if reported and each.state in {State.SENT, State.UNKNOWN}:
         each = _overtaken(db, each, State(reported), now)
-    db.execute(SETTLED, settled_row(each))
+    db.execute(SETTLED, (*settled_row(each), int(each.watched), each.delivery))
     decide(db, each.delivery, now, each.decision)
     refresh_lane(db, row[2])
 

@@ -14,12 +14,11 @@ import apsw
 
 from omnibus.model.delivery import SHOWN, State, may_move
 from omnibus.model.trace import Clue, Trace, matched
-from omnibus.store import Change, Survey, encode_bodies
+from omnibus.store import Change, Survey
 from omnibus.stores.rows import Row, event_row, load, moment
-from omnibus.stores.schema import to_micros
 from omnibus.stores.sqlite import customers, loading
 from omnibus.stores.sqlite.engine import Stale
-from omnibus.stores.sqlite.statements import CONTEXT, EVENT_IN
+from omnibus.stores.sqlite.statements import CONTEXT, EVENT_IN, context_row
 
 _TOLD = (
     "a.id, a.channel, a.provider, a.identity, d.id, d.customer, d.message, d.purpose, d.topic, d.audience, d.via, d.tried,"
@@ -143,11 +142,5 @@ def _write(db: apsw.Connection, plain: Sequence[Change], arrived: Sequence[Arriv
     db.executemany(EVENT_IN, rows)
     if db.total_changes() - before != len(rows):
         raise Stale
-    db.executemany(CONTEXT, [_context_row(each) for each in plain])
+    db.executemany(CONTEXT, [context_row(each) for each in plain])
     db.executemany(_ARRIVED, [(each.state.value, each.provider_id, each.delivery) for each in arrived])
-
-
-def _context_row(change: Change) -> tuple[object, ...]:
-    through = change.through
-    time, id_, source = (to_micros(through[0]), through[1], through[2]) if through else (None, None, None)
-    return change.customer, change.version + 1, time, id_, source, encode_bodies(change.bodies or {})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from omnibus.model.message import Purpose
-from omnibus.store import Outcome, Settlement, Try
+from omnibus.store import Change, Outcome, Settlement, Try, encode_bodies
 from omnibus.stores.rows import dump, micros
 from omnibus.stores.schema import to_micros
+from omnibus.stores.sqlite.listing import EACH
 
 Row = tuple[Any, ...]
 
@@ -33,11 +33,12 @@ LANE = (
 )
 
 #: the same for whoever held the lane, and so knows that nothing of it is in anybody's hands now
-FREED = (
-    "UPDATE lane SET lease=NULL, lease_until=NULL, due=(SELECT min(due) FROM delivery WHERE customer=?1 AND due IS NOT NULL),"
-    " urgent=CASE WHEN urgent IS NULL THEN NULL ELSE"
-    f" (SELECT min(due) FROM delivery WHERE customer=?1 AND due IS NOT NULL AND purpose='{URGENT}') END WHERE customer=?1"
+_OF_LANE = "SELECT min(d.due) FROM delivery d WHERE d.customer=lane.customer AND d.due IS NOT NULL"
+FREE = (
+    f"lease=NULL, lease_until=NULL, due=({_OF_LANE}), urgent=CASE WHEN urgent IS NULL THEN NULL ELSE"
+    f" ({_OF_LANE} AND d.purpose='{URGENT}') END"
 )
+FREED = f"UPDATE lane SET {FREE} WHERE customer=?"
 
 #: the lane is due at ?2 at the latest; ?3 only for what is urgent; one that is due before is not written again
 RAISING = (
@@ -48,8 +49,8 @@ RAISING = (
 RAISED = f"INSERT INTO lane (customer, due, urgent) VALUES (?1, ?2, ?3) {RAISING}"
 
 LEASED = (
-    "UPDATE delivery SET lease=?, lease_until=?, state=CASE WHEN state IN ('queued','held') THEN 'sending' ELSE state END"
-    " WHERE id=?"
+    "UPDATE delivery SET lease=?1, lease_until=?2, state=CASE WHEN state IN ('queued','held') THEN 'sending' ELSE state END"
+    f" WHERE rowid IN (SELECT value FROM {EACH}(?3))"
 )
 
 ATTEMPT = (
@@ -67,12 +68,13 @@ CLOSED = (
     " WHERE id=?7 AND (outcome<>'accepted' OR ?1='accepted')"  # nothing that a zombie says undoes a receipt
 )
 
-SETTLED = (
-    "UPDATE delivery SET state=?, reason=?, due=?, channel=coalesce(?, channel), provider=coalesce(?, provider),"
+SETTLED_COLUMNS = (
+    "state=?, reason=?, due=?, channel=coalesce(?, channel), provider=coalesce(?, provider),"
     " identity=coalesce(?, identity), provider_id=coalesce(?, provider_id), tried=coalesce(?, tried),"
     " attempts=coalesce(?, attempts), faults=coalesce(?, faults), flagged=coalesce(?, flagged),"
-    " withdraw=coalesce(?, withdraw), watched=?, reported='', lease=NULL, lease_until=NULL WHERE id=?"
+    " withdraw=coalesce(?, withdraw)"
 )
+SETTLED = f"UPDATE delivery SET {SETTLED_COLUMNS}, watched=?, reported='', lease=NULL, lease_until=NULL WHERE id=?"
 
 
 def attempt_row(each: Try) -> Row:
@@ -83,19 +85,24 @@ def attempt_row(each: Try) -> Row:
     )  # fmt: skip
 
 
-def closed_row(outcome: Outcome, now: datetime) -> Row:
+def closed_row(outcome: Outcome, now: int) -> Row:
     """Fill CLOSED."""
     return (
-        outcome.outcome, outcome.reason, to_micros(now), outcome.provider_id, int(outcome.counts), outcome.details,
+        outcome.outcome, outcome.reason, now, outcome.provider_id, int(outcome.counts), outcome.details,
         outcome.attempt,
     )  # fmt: skip
 
 
 def settled_row(each: Settlement) -> Row:
-    """Fill SETTLED."""
+    """Fill SETTLED_COLUMNS."""
     return (
         each.state.value, each.reason, micros(each.due), each.channel, each.provider, each.identity, each.provider_id,
         None if each.tried is None else dump(each.tried), each.attempts, each.faults,
         None if each.flagged is None else int(each.flagged), None if each.withdraw is None else int(each.withdraw),
-        int(each.watched), each.delivery,
     )  # fmt: skip
+
+
+def context_row(change: Change) -> Row:
+    """Fill CONTEXT."""
+    time, id_, source = change.through or (None, None, None)
+    return change.customer, change.version + 1, micros(time), id_, source, encode_bodies(change.bodies or {})

@@ -1,0 +1,167 @@
+"""What SQLite writes of a batch without looking first, held to what it writes after a look at each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from omnibus.model.delivery import State
+from omnibus.model.event import Event
+from omnibus.store import Change, Limit, Move, Outcome, Settlement, Wish
+from omnibus.stores.sqlite import Sqlite, batch, straight
+from omnibus.testing.contracts.store import NOW, attempt, delivery, event, settled
+
+LATER = NOW + timedelta(minutes=1)
+WHO = ("ada", "bob", "cat", "dan")
+TABLES = {
+    "event": "source, id, type, time, subject, data, heard", "context": "*", "attempt": "*", "decision": "delivery, at, body",
+    "delivery": "id, customer, state, reason, due, channel, provider, provider_id, tried, attempts, flagged, watched, lease",
+    "lane": "customer, due, urgent, lease", "code": "*",
+}  # fmt: skip
+
+
+async def shop(path: Path) -> Sqlite:
+    """Open a store with four customers who were heard of, and one who was not; each waits for something."""
+    store = Sqlite(path, lambda: LATER)
+    await store.open()
+    await store.create([(each, []) for each in (*WHO, "eve")], NOW)
+    first = [event(f"first-{each}", each) for each in WHO]
+    assert all(await store.put([Change(each.subject, 0, (each,), {"x": b"0"}, each.order) for each in first]))
+    waiting = [delivery(f"d-{each}", each, premises=("cart.open",) if each != "bob" else ()) for each in (*WHO, "eve")]
+    await store.accept([Wish("", "", (each,)) for each in waiting])
+    await store.accept([Wish("", "", (delivery("d2-dan", "dan", purpose="transactional", due=LATER),))])
+    return store
+
+
+@pytest.fixture
+def blank(tmp_path: Path, blank_store: Path) -> Callable[[str], Path]:
+    """Give paths of stores with nothing in them yet."""
+
+    def made(name: str) -> Path:
+        path = tmp_path / name
+        path.write_bytes(blank_store.read_bytes())
+        return path
+
+    return made
+
+
+def dump(path: Path) -> dict[str, list[Any]]:
+    """Read all rows but for machine time."""
+    db = apsw.Connection(str(path))
+    rows = {name: list(db.execute(f"SELECT {what} FROM {name} ORDER BY 1, 2, 3")) for name, what in TABLES.items()}
+    db.close()
+    return rows
+
+
+def sent(who: str, version: int = 1, *, state: State = State.SENT, events: Sequence[Event] = ()) -> Settlement:
+    """Settle with an event and a context."""
+    told = event(f"sent-{who}", who, type_="message.sent", at=LATER)
+    outcome = Outcome(f"a-{who}", "accepted", "", f"p-{who}", details="{}")
+    change = Change(who, version, (told, *events), {"x": b"1", "y": b"2"}, told.order)
+    return settled(
+        f"d-{who}", who, state, outcome=outcome, change=change, channel="mail", provider="one", identity="email:a",
+        provider_id=f"p-{who}", attempts=1, watched=who == "ada", decision='{"v":2}' if who == "cat" else "",
+    )  # fmt: skip
+
+
+async def play(path: Path, mishap: str) -> tuple[list[Any], dict[str, list[Any]]]:
+    """Claim, attempt and settle a batch to which something happens; gives every answer and all rows after it."""
+    store = await shop(path)
+    stranger = mishap == "stranger"
+    claimed = await store.claim(NOW, limit=100, lease="w", term=60)
+    assert len(claimed) == len(WHO) + 1
+    who = [*WHO, "eve"] if stranger else list(WHO)
+    limits = (Limit("", NOW - timedelta(days=7), 0 if mishap == "over" else 5),)
+    tries = [
+        attempt(f"a-{each}", f"d-{each}", each, int(each != "eve"), decision='{"v":1}', limits=limits) for each in who
+    ]
+    if mishap == "moved":
+        one = event("moved", "bob")
+        await store.put([Change("bob", 1, (one,), {"x": b"9"}, one.order)])
+    elif mishap == "zombie":
+        tries[1] = replace(tries[1], lease="other")
+    elif mishap == "dead":
+        tries = [replace(each, lease="other") for each in tries]
+    elif mishap == "paused":
+        await store.pause("mail/one", LATER, "429")
+    elif mishap == "merged":
+        assert await store.merge("bob", "cat", [Change("cat", 1)])
+    answers: list[Any] = list(await store.attempt(tries))
+    settlements = [sent(each, int(each != "eve")) for each in who]
+    if mishap == "overtaken":
+        await store.put([Change("bob", 1, moves=(Move("d-bob", State.DELIVERED, attempt="a-bob"),), now=NOW)])
+    elif mishap == "known":
+        settlements[1] = sent("bob", events=[event("first-bob", "bob")])
+    elif mishap == "stale":
+        settlements[2] = sent("cat", 7)
+    elif mishap == "held":
+        settlements[0] = replace(settlements[0], state=State.HELD, due=LATER, outcome=None)
+    elif mishap == "unwatched":
+        settlements[1] = replace(settlements[1], watched=True)
+    elif mishap == "lost":
+        settlements[1] = replace(settlements[1], lease="other")
+    answers += await store.settle(settlements)
+    await store.aclose()
+    return answers, dump(path)
+
+
+@pytest.mark.parametrize(
+    "mishap",
+    ["none", "stranger", "over", "moved", "zombie", "dead", "paused", "merged", "overtaken", "known", "stale", "held", "unwatched", "lost"],
+)  # fmt: skip
+async def test_both_ways_write_the_same(
+    blank: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, mishap: str
+) -> None:
+    """Whatever happened to one of them meanwhile; the others go on."""
+    quickly = await play(blank("quick.db"), mishap)
+    monkeypatch.setattr(straight, "attempt", lambda *_: False)
+    monkeypatch.setattr(straight, "settle", lambda *_: False)
+    assert await play(blank("slow.db"), mishap) == quickly
+
+
+async def test_what_is_usual_is_not_looked_up(blank: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(batch, "_standings", look)
+    answers, rows = await play(blank("store.db"), "none")
+    assert answers == ["granted"] * len(WHO) + [True] * len(WHO)
+    assert [row[2] for row in rows["delivery"]] == ["sent", "sent", "sent", "sent", "sending", "queued"]
+    assert [row[3] for row in rows["lane"]] == [None, None, None, None, "w"]
+    assert len(rows["decision"]) == len(WHO) + 1
+
+
+async def test_a_free_lane_whose_head_is_in_hand_is_set_right(blank: Callable[[str], Path]) -> None:
+    """It is held as long as that one is, and nothing of it is claimed twice."""
+    store = await shop(blank("store.db"))
+    await store.claim(NOW, limit=100, lease="w", term=60)
+    await store.engine.write(lambda db: db.execute("UPDATE lane SET lease=NULL, lease_until=NULL") and None)
+    assert await store.claim(NOW, limit=100, lease="v", term=60) == []
+    await store.aclose()
+    assert {row[3] for row in dump(store.path)["lane"]} == {"w"}
+
+
+def test_the_hot_statements_find_their_rows_by_keys(blank: Callable[[str], Path]) -> None:
+    """No statement of the road reads a whole table."""
+    db = apsw.Connection(str(blank("store.db")))
+    hot = [batch._URGENT, batch._DUE, batch._TAKEN, batch.LEASED, batch._STANDING, batch._SPENT, straight._GUARDED]
+    hot += [straight._CONTEXT, straight._SETTLED, straight._WATCHED, straight._FREED, straight.CLOSED]
+    for statement in hot:
+        count = statement.count("?") if "?1" not in statement else 12
+        rows = db.execute(f"EXPLAIN QUERY PLAN {statement}", tuple([None] * _bound(statement, count)))
+        plan = [row[3] for row in rows]
+        assert not [step for step in plan if step.startswith("SCAN") and "VIRTUAL TABLE" not in step], statement
+    heads = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {batch._DUE}", (None, None))]
+    assert "SEARCH h USING COVERING INDEX delivery_due (customer=? AND due<?)" in heads
+
+
+def _bound(statement: str, most: int) -> int:
+    """Count what a statement binds."""
+    numbered = [number for number in range(1, most + 1) if f"?{number}" in statement]
+    return max(numbered, default=most)
