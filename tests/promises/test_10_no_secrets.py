@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import structlog
 
-from omnibus import InputError, Refused, Unknown, Unreachable
+from omnibus import (
+    CallToAction,
+    Content,
+    Element,
+    Fact,
+    InputError,
+    Preview,
+    Refused,
+    Request,
+    Response,
+    Unknown,
+    Unreachable,
+)
+from omnibus.campaigns.lists import Entry
+from omnibus.intake.rows import Row
+from omnibus.model.draft import OptOut
+from omnibus.model.offer import Handover, Terms
+from omnibus.outbound.hand_over import Parcel
+from omnibus.store import OpenAttempt, Outcome
+from omnibus.testing import sample_draft
+from omnibus.testing.contracts.store import NOW, delivery
 
 pytestmark = pytest.mark.promise
 
@@ -81,6 +102,37 @@ async def test_a_whole_run_of_the_bus(shop: Any, logged: Any, capsys: pytest.Cap
     assert leaks(logged()) == []
     out = capsys.readouterr()
     assert leaks(out.out + out.err) == []
+
+
+CANARY = "canary body text"
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        replace(
+            sample_draft("mail"), headline=CANARY, markdown=CANARY, text=CANARY, facts=(Fact("code", CANARY),),
+            cta=CallToAction(CANARY, CANARY), opt_out=OptOut(CANARY, CANARY), offer=Terms("comeback", CANARY, "15 %", 15),
+            preheader=CANARY,
+        ),
+        Fact("code", CANARY),
+        Element("paragraph", CANARY, 0),
+        Preview(CANARY),
+        Request("GET", f"https://talk.example.com/u/{CANARY}", {"authorization": CANARY}, CANARY.encode()),
+        Response.of_text(CANARY),
+        Handover(CANARY, CANARY, "ada", NOW),
+        Entry(2, "email", CANARY),
+        Row(2, {"email": CANARY}, raw=CANARY),
+        Outcome("a1", "accepted", details=CANARY),
+        OpenAttempt("a1", "d1", "ada", 1, "mail", "one", "email:a", NOW, "accepted", "", "p", 1, details=CANARY),
+        Parcel(
+            delivery("d1", "ada"), None, None, None, Content(text=CANARY), CANARY, None  # type: ignore[arg-type] # not shown
+        ),
+    ],
+    ids=lambda held: type(held).__name__,
+)  # fmt: skip
+def test_what_holds_words_addresses_or_tokens_shows_none(held: object) -> None:
+    assert leaks(repr(held)) == []
 
 
 @pytest.mark.parametrize(

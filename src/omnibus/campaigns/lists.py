@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -29,7 +29,7 @@ class Entry:
 
     line: int
     kind: str = ""
-    value: str = ""
+    value: str = field(default="", repr=False)
     fault: str = ""
 
 

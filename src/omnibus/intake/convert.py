@@ -22,7 +22,7 @@ class Fact:
 
     line: int
     customer: str
-    identities: Mapping[str, str]
+    identities: Mapping[str, str] = field(repr=False)
     event: Event
     rows: tuple[Row, ...] = field(default=(), repr=False)
 
@@ -48,12 +48,12 @@ class _Good:
     """Hold a row that can become a fact: its columns with `line`, and what was read of them already."""
 
     row: Row
-    columns: dict[str, str]
+    columns: dict[str, str] = field(repr=False)
     rule: Rule
     time: datetime
     customer: str
-    identities: dict[str, str]
-    line: dict[str, Any] | None
+    identities: dict[str, str] = field(repr=False)
+    line: dict[str, Any] | None = field(repr=False)
 
 
 def convert(rows: Iterable[Row], mapping: Mapping_) -> Iterator[Fact | Reject | Skip]:

@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ class Row:
     """Hold one row; *fault* says why it cannot be read (then *values* is empty)."""
 
     line: int
-    values: dict[str, str]
+    values: dict[str, str] = field(repr=False)
     fault: str = ""
-    raw: str = ""
+    raw: str = field(default="", repr=False)
 
 
 def read_rows(path: Path) -> Iterator[Row]:

@@ -22,7 +22,7 @@ class Preview:
         picture: bytes of *media_type* (``text/html``, ``image/svg+xml`` or ``image/png``); empty for none.
     """
 
-    text: str
+    text: str = field(repr=False)
     media_type: str = "text/plain"
     picture: bytes = field(default=b"", repr=False)
 

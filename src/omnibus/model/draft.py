@@ -20,7 +20,7 @@ class Fact:
     """State what may never be dropped; *text* must stand in the content letter by letter."""
 
     kind: FactKind
-    text: str
+    text: str = field(repr=False)
 
 
 @swift
@@ -29,7 +29,7 @@ class Element:
     """Offer one piece of text to a channel; rank 0 is kept first, the highest goes first when room is short."""
 
     kind: Literal["headline", "paragraph", "offer", "cta", "sign_off", "legal"]
-    text: str
+    text: str = field(repr=False)
     rank: int
 
 
@@ -43,7 +43,7 @@ class OptOut:
         word: what to answer where people answer, e.g. ``STOP``.
     """
 
-    url: str = ""
+    url: str = field(default="", repr=False)
     mailto: str = field(default="", repr=False)
     word: str = "STOP"
 
@@ -70,17 +70,17 @@ class Draft:
     brand: Brand
     locale: str
     delivery: str
-    headline: str
+    headline: str = field(repr=False)
     markdown: str = field(repr=False)
     text: str = field(repr=False)
     elements: tuple[Element, ...] = field(default=(), repr=False)
     blocks: Mapping[str, str] = field(default_factory=dict, repr=False)
     facts: tuple[Fact, ...] = ()
-    cta: CallToAction | None = None
+    cta: CallToAction | None = field(default=None, repr=False)
     media: tuple[Media, ...] = ()
     offer: Terms | None = None
     opt_out: OptOut = field(default_factory=OptOut)
-    preheader: str = ""
+    preheader: str = field(default="", repr=False)
     thread: str = ""
     skeleton: str = field(default="", repr=False)
     values: tuple[str, ...] = field(default=(), repr=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -56,7 +56,7 @@ class Terms:
     """
 
     offer: str
-    code: str
+    code: str = field(repr=False)
     label: str
     percent: int
     expires: datetime | None = None
@@ -79,7 +79,7 @@ class Redemption:
 class Handover:
     """Carry cart and offer from one place to the till: a signed token, and a short code to type."""
 
-    token: str
-    short: str
+    token: str = field(repr=False)
+    short: str = field(repr=False)
     customer: str
     expires: datetime

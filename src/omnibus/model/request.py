@@ -22,7 +22,7 @@ class Request:
     """
 
     method: str
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
 
@@ -61,8 +61,8 @@ class Response:
     """Answer a request; a stream is sent piece by piece and ends when the iterator does."""
 
     status: int = 200
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     stream: AsyncIterator[bytes] | None = field(default=None, repr=False)
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,7 +39,7 @@ class Parcel:
     provider: Provider
     message: Message
     content: Content
-    address: str
+    address: str = field(repr=False)
     attempt: Attempt
     basis: Basis | None = None
 

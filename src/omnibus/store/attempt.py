@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -69,7 +69,7 @@ class Outcome:
     reason: str = ""
     provider_id: str = ""
     counts: bool = True
-    details: str = ""
+    details: str = field(default="", repr=False)
 
 
 @swift
@@ -90,4 +90,4 @@ class OpenAttempt:
     provider_id: str
     points: int
     ended: datetime | None = None
-    details: str = ""
+    details: str = field(default="", repr=False)
