@@ -38,7 +38,7 @@ class Roll(ABC):
 
     @abstractmethod
     async def campaigns(self, name: str = "", *, soon: datetime | None = None) -> list[Campaign]:
-        """List campaigns, newest first. With *soon* those that have somebody left to expand, and their deliveries due until then."""
+        """List campaigns, newest first. With *soon* those that have somebody left to expand or to wake, and their deliveries due until then."""
 
     @abstractmethod
     async def expand(self, chunk: Chunk) -> Campaign | None:
@@ -48,7 +48,16 @@ class Roll(ABC):
     async def steer(self, name: str, standing: Standing, now: datetime, reason: str = "") -> Campaign | None:
         """Pause, resume or stop; gives what stands afterwards, None for no such campaign.
 
-        Pause and stop take what was claimed but not handed over out of the workers' hands, in the same commit.
+        Whatever is claimed from then on is judged by it; ``follow`` makes what waits follow.
+        """
+
+    @abstractmethod
+    async def follow(self, name: str, now: datetime, limit: int) -> int:
+        """Let a page of deliveries follow how their campaign stands, in one short commit; 0 once nothing is left to do.
+
+        The first page takes what was claimed but not handed over out of the workers' hands, for they may have looked before.
+        Paused: what is due is held, its deadline kept. Running: what the pause held is due now. Stopped: nothing else
+        is to be done, ``undone`` lists it.
         """
 
     @abstractmethod

@@ -113,6 +113,31 @@ async def test_a_pause_acts_at_once_and_resume_goes_on(open_shop: Any):
     assert len(set(addresses(shop))) == len(addresses(shop)) == 400
 
 
+async def test_what_a_pause_held_is_woken_as_fast_as_it_is_sent_whoever_dies(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """The command that resumed it ended after its commit: a worker wakes the rest, a page at a time."""
+    shop = open_shop
+    await people(shop, 50)
+    await shop.bus.launch("news", name="spring")
+    await shop.bus.campaigns.advance()
+    store = shop.bus.parts.store
+    monkeypatch.setattr("omnibus.campaigns.campaigns.CHUNK", 10)
+    monkeypatch.setattr("omnibus.campaigns.campaigns.PRESSING", 20)
+    await shop.bus.campaigns.pause("spring")
+    assert (await told(shop))["held"] == 50
+    await shop.bus.campaigns.roll.steer("spring", Standing.RUNNING, shop.clock.now())
+    awake = []
+    for _ in range(4):
+        shop.bus.campaigns.look()
+        await shop.bus.campaigns.advance()
+        awake.append(len([each for each in await store.deliveries() if each.due == shop.clock.now()]))
+    assert awake == [0, 10, 20, 20]
+    await shop.bus.drain()
+    assert await told(shop) == {"standing": "done", "recipients": 50, "expanded": 50, "sent": 50}
+    assert len(set(addresses(shop))) == len(addresses(shop)) == 50
+
+
 async def test_what_a_worker_judged_but_did_not_hand_over_is_taken_back_by_the_pause(
     open_shop: Any, monkeypatch: pytest.MonkeyPatch
 ):
@@ -278,7 +303,7 @@ async def test_what_a_killed_stop_left_is_dropped_by_the_worker(open_shop: Any):
     await shop.bus.launch("news", name="spring")
     await shop.bus.campaigns.advance()
     await shop.bus.campaigns.roll.steer("spring", Standing.STOPPED, shop.clock.now())
-    assert (await told(shop))["held"] == 30
+    assert (await told(shop))["queued"] == 30
     await shop.bus.drain()
     assert await told(shop) == {"standing": "stopped", "recipients": 30, "expanded": 30, "dropped": 30}
     assert addresses(shop) == []

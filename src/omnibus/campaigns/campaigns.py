@@ -102,16 +102,19 @@ class Campaigns:
     # ---- steer
 
     async def pause(self, name: str) -> Campaign:
-        """Stop handing over at once: what waits is held, the cursor stands still.
+        """Stop handing over at once: what waits is held, page by page, and the cursor stands still.
 
         Raises:
             NotFound: no such campaign.
             Conflict: it was stopped, or is still being loaded.
         """
-        return await self._steer(name, Standing.PAUSED)
+        paused = await self._steer(name, Standing.PAUSED)
+        while await self.roll.follow(name, self.timeline.now(), CHUNK):
+            pass  # if this is cut short, workers hold what they meet
+        return paused
 
     async def resume(self, name: str) -> Campaign:
-        """Go on at the cursor; what was held is judged again now. Raises as ``pause``."""
+        """Go on at the cursor; what was held is judged again, as fast as it is sent. Raises as ``pause``."""
         return await self._steer(name, Standing.RUNNING)
 
     async def stop(self, name: str) -> Campaign:
@@ -125,6 +128,7 @@ class Campaigns:
         if standing is not found.standing and standing not in STEERING[found.standing]:
             raise Conflict(f"campaign `{name}` is {found.standing}; it cannot become {standing}")
         steered = await self.roll.steer(name, standing, self.timeline.now())
+        await self.roll.follow(name, self.timeline.now(), CHUNK)
         self._rouse()
         return steered or found
 
@@ -187,14 +191,20 @@ class Campaigns:
         self._idle_until = 0.0
 
     async def advance(self) -> int:
-        """Expand every running campaign until enough of its deliveries want out; returns how many chunks that were."""
+        """Wake and expand every running campaign until enough of its deliveries want out; returns how much that was."""
         if self._roll is None or time.monotonic() < self._idle_until:
             return 0
         now = self.timeline.now()
         running = await self._roll.campaigns(soon=now + SOON)
         if not running:
             self._idle_until = time.monotonic() + LOOK
-        return sum([await self._expand(each, now) for each in running])
+        return sum([await self._wake(each, now) or await self._expand(each, now) for each in running])
+
+    async def _wake(self, campaign: Campaign, now: datetime) -> int:
+        """Wake a page of what a pause held, unless enough of it wants out already."""
+        if not campaign.asleep or campaign.pressing >= PRESSING:
+            return 0
+        return await self.roll.follow(campaign.name, now, CHUNK)
 
     async def _expand(self, campaign: Campaign, now: datetime) -> int:
         chunks = 0
@@ -204,7 +214,7 @@ class Campaigns:
             templates = self.template(campaign.message, campaign.values, campaign.origin)
         except OmnibusError as error:  # its message is gone or broken now: the others go on
             await self.roll.steer(campaign.name, Standing.PAUSED, now, str(error))
-            return 0
+            return await self.roll.follow(campaign.name, now, CHUNK)
         while campaign.pressing < PRESSING and not campaign.whole:
             ids = tuple(self.ids.several(now, CHUNK * len(templates)))
             moved = await self.roll.expand(Chunk(campaign, templates, ids, CHUNK, now))

@@ -47,6 +47,7 @@ class Campaign:
         recipients: people it is meant for, *expanded* of them have deliveries; two who turn out to be one person become one recipient.
         accepted: deliveries made; *rejected*: lines of the list that name nobody.
         pressing: waiting deliveries of it that want out soon; only told when asked for.
+        asleep: a pause is over, and some of what it held may not be woken yet; only told when asked for.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Campaign:
     rejected: int = 0
     reason: str = ""
     pressing: int = 0
+    asleep: bool = False
 
     @property
     def origin(self) -> str:

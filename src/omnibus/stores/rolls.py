@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from datetime import timedelta
 
-from omnibus.model.campaign import Campaign, Progress, Standing
+from omnibus.model.campaign import FOREVER, PAUSED, STOPPED, Campaign, Progress, Standing
 from omnibus.stores.rows import Row, dump, micros, moment
 from omnibus.stores.schema import from_micros, to_micros
 
@@ -16,6 +16,10 @@ CAMPAIGN = (
 )
 SKEW = timedelta(minutes=10)  # by which the clocks of two machines may differ
 MOST = 1_000  # deliveries that are counted as pressing
+#: `until` of a rest that is over: first what workers hold in their hands is queued again, then what it held is woken
+TAKING, WAKING = 0, 1
+#: whether a campaign's rest is over, and not all of its deliveries know it
+ASLEEP = "EXISTS (SELECT 1 FROM pause WHERE provider='campaign:' || campaign.name)"
 #: a campaign's deliveries by state and reason, from the first id on
 SUMS = (
     "SELECT state, CASE WHEN state IN ('held','dropped','failed','expired') THEN reason ELSE '' END AS why, count(*)"
@@ -35,13 +39,19 @@ def campaign_row(each: Campaign) -> Row:
 
 
 def read_campaign(row: Row) -> Campaign:
-    """Read the columns CAMPAIGN, and the count of what presses if it follows."""
+    """Read the columns CAMPAIGN, and what presses and whether some sleep, if they follow."""
     return Campaign(
         name=row[0], id=row[1], message=row[2], source=row[3], launched=from_micros(row[4]), standing=Standing(row[5]),
         digest=row[6], values=json.loads(row[7]), changed=moment(row[8]), cursor=row[9], whole=bool(row[10]),
         recipients=row[11], expanded=row[12], accepted=row[13], rejected=row[14], reason=row[15],
-        pressing=row[16] if len(row) > 16 else 0,
+        pressing=row[16] if len(row) > 16 else 0, asleep=len(row) > 17 and bool(row[17]),
     )  # fmt: skip
+
+
+def rest_row(campaign: Campaign, standing: Standing) -> Row:
+    """Write the rest of a campaign that comes to *standing*, as provider, until and reason."""
+    until = TAKING if standing is Standing.RUNNING else to_micros(FOREVER)
+    return campaign.origin, until, STOPPED if standing is Standing.STOPPED else PAUSED
 
 
 def first_id(campaign: Campaign) -> str:

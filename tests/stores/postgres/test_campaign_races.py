@@ -31,6 +31,12 @@ def chunk(campaign: Campaign, size: int = 5) -> Any:
     return campaigns.Chunk(campaign, (MAIL,), numbered(size, campaign.accepted + 1), size, NOW)
 
 
+async def pause(store: Postgres) -> None:
+    """Pause, and let what waits follow."""
+    await store.steer("spring", Standing.PAUSED, NOW)
+    await store.follow("spring", NOW, 10)
+
+
 async def test_a_stop_is_for_good_whoever_resumes_meanwhile(
     store: Postgres, running: Campaign, connect: Callable[[], Any], blocked: Callable[[], Any]
 ) -> None:
@@ -64,7 +70,7 @@ async def test_a_pause_waits_for_a_chunk_and_holds_it(
     other = await connect()
     async with other.transaction():
         assert await campaigns.expand(other, chunk(running))
-        pausing = asyncio.create_task(store.steer("spring", Standing.PAUSED, NOW))
+        pausing = asyncio.create_task(pause(store))
         await blocked()
     await pausing
     assert {each.state for each in await store.deliveries()} == {State.HELD}
@@ -80,7 +86,7 @@ async def test_a_pause_sees_the_attempt_that_was_faster(
     async with other.transaction():
         asked = attempt("a1", taken["c1"].id, "c1", 0)
         assert await outbox.attempt(other, [asked], frozenset()) == [Grant.GRANTED]
-        pausing = asyncio.create_task(store.steer("spring", Standing.PAUSED, NOW))
+        pausing = asyncio.create_task(pause(store))
         await blocked()
     await pausing
     told = {each.customer: each for each in await store.deliveries()}
@@ -96,6 +102,7 @@ async def test_an_attempt_after_a_pause_is_lost(
     other = await connect()
     async with other.transaction():
         await campaigns.steer(other, "spring", Standing.PAUSED, NOW, "")
+        await campaigns.follow(other, "spring", NOW, 10)
         trying = asyncio.create_task(store.attempt([attempt("a1", taken["c1"].id, "c1", 0)]))
         await blocked()
     assert await trying == [Grant.LOST]

@@ -71,6 +71,8 @@ JUSTIFIED = {
     ("delivery", "SELECT state, CASE WHEN state IN ('held'"): "a campaign's sums",
     ("delivery", "SELECT {campaign}, (SELECT count(*) FROM (SELECT FROM delivery WHERE origin"): "what of a campaign is due soon",
     ("delivery", "SELECT {columns} FROM delivery WHERE origin = %(origin)s"): "what waits of a campaign that is stopped",
+    ("delivery", "SELECT id, customer FROM delivery WHERE origin = %(origin)s"): "what of a campaign follows a pause, page by page",
+    ("attempt", "SELECT id, customer FROM delivery WHERE origin = %(origin)s"): "as above, the attempt lies beside",
     ("customer", 'SELECT count(*) FROM customer WHERE "into" IS NULL'): "how many a campaign reaches",
     ("customer", 'SELECT id, "into" FROM customer WHERE id > %s'): "pages of everybody; `id` is the customer",
     ("recipient", 'SELECT r.customer, c."into" FROM recipient r'): "pages of a list, in the order of customers",

@@ -17,19 +17,33 @@ from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.accepting import spread
 from omnibus.stores.postgres.engine import Connection
 from omnibus.stores.pruned import PRUNED, PRUNED_TALLIES, sums_of
-from omnibus.stores.rolls import CAMPAIGN, MOST, SUMS, add_up, campaign_row, first_id, read_campaign
+from omnibus.stores.rolls import (
+    ASLEEP,
+    CAMPAIGN,
+    MOST,
+    SUMS,
+    TAKING,
+    WAKING,
+    add_up,
+    campaign_row,
+    first_id,
+    read_campaign,
+    rest_row,
+)
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import to_micros
 from omnibus.stores.texts import storable
 
 LONGEST = 600.0  # seconds for what goes over all of a campaign, or over everybody
 LONG = "SET LOCAL statement_timeout = '10min'"
+#: by index and in its order: until a fresh outbox is analysed, the planner would read and sort all of it for each page
+ORDERLY = "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"
 READ = f"SELECT {CAMPAIGN} FROM campaign WHERE name = %s"
 LIST = f"SELECT {CAMPAIGN} FROM campaign WHERE %s IN ('', name) ORDER BY launched DESC, name"
 SOON = (
     f"SELECT {CAMPAIGN}, (SELECT count(*) FROM (SELECT FROM delivery WHERE origin = 'campaign:' || campaign.name"
-    f" AND origin <> '' AND due IS NOT NULL AND due <= %s LIMIT {MOST}) AS d) FROM campaign"
-    " WHERE standing = 'running' AND whole = 0 ORDER BY launched, name"
+    f" AND origin <> '' AND due IS NOT NULL AND due <= %s LIMIT {MOST}) AS d), {ASLEEP} FROM campaign"
+    f" WHERE standing = 'running' AND (whole = 0 OR {ASLEEP}) ORDER BY launched, name"
 )
 INSERT = f"INSERT INTO campaign ({CAMPAIGN}) VALUES ({', '.join(['%s'] * 16)})"
 ENLIST = (
@@ -58,29 +72,36 @@ MOVE = "UPDATE campaign SET cursor = %s, whole = %s, recipients = %s, expanded =
 # ---- pause, resume, stop
 
 STEER = "UPDATE campaign SET standing = %s, changed = %s, reason = %s WHERE name = %s"
-REST = "INSERT INTO pause (provider, until, reason) VALUES (%s, %s, %s)"
+REST = (
+    "INSERT INTO pause (provider, until, reason) VALUES (%s, %s, %s) ON CONFLICT (provider)"
+    " DO UPDATE SET until = excluded.until, reason = excluded.reason"
+)
+RESTS = "SELECT until FROM pause WHERE provider = %s"
 WORK = "DELETE FROM pause WHERE provider = %s"
 _OURS = (
     "origin = %(origin)s AND origin <> '' AND due IS NOT NULL"  # literally what the index `delivery_origin` asks for
 )
-#: waits, and no request of it may have left: nothing that is under way is ever taken back
-_IN_HAND = (
-    "(state = 'queued' OR (state = 'held' AND due <= %(now)s) OR (state = 'sending' AND NOT EXISTS"
-    " (SELECT FROM attempt a WHERE a.customer = delivery.customer AND a.delivery = delivery.id AND a.outcome = '')))"
+_UNSENT = "NOT EXISTS (SELECT FROM attempt a WHERE a.customer = delivery.customer AND a.delivery = delivery.id AND a.outcome = '')"
+#: a worker has it, and no request of it may have left: nothing that is under way is ever taken back
+_TAKEN = f"lease IS NOT NULL AND state = 'sending' AND {_UNSENT}"
+_SLEEPS = f"state IN ('held', 'unknown') AND reason = '{PAUSED}' AND lease IS NULL"
+IN_HAND = f"SELECT id, customer FROM delivery WHERE origin = %(origin)s AND {_TAKEN}"
+#: what does not follow yet, the furthest from it first
+BEHIND = {
+    Standing.PAUSED: f"SELECT id, customer FROM delivery WHERE {_OURS} AND state IN ('queued', 'held') AND lease IS NULL"
+    " AND due <= %(now)s ORDER BY due LIMIT %(limit)s",
+    Standing.RUNNING: f"SELECT id, customer FROM delivery WHERE {_OURS} AND {_SLEEPS} AND due > %(now)s"
+    " ORDER BY due DESC LIMIT %(limit)s",
+}
+_THESE = "customer = ANY(%(lanes)s) AND id = ANY(%(ids)s)"
+_FREE = "lease = NULL, lease_until = NULL"
+HOLD = (  # its deadline holds
+    f"UPDATE delivery SET {_FREE}, state = 'held', reason = '{PAUSED}', due = coalesce(expires, {to_micros(FOREVER)})"
+    f" WHERE {_THESE} AND state IN ('queued', 'held', 'sending') AND {_UNSENT}"
 )
-_LANES = (
-    "SELECT customer FROM lane WHERE customer IN (SELECT customer FROM delivery WHERE {}) ORDER BY customer FOR UPDATE"
-)
-LOCK_WAITING = _LANES.format(
-    f"{_OURS} AND (state IN ('queued', 'sending') OR (state = 'held' AND due <= %(now)s))"
-)  # more than are held in the end: attempts are looked at once no worker can write one any more
-HOLD = (
-    "UPDATE delivery SET state = 'held', reason = %(why)s, due = CASE WHEN %(keep)s THEN coalesce(expires, %(due)s)"
-    f" ELSE %(due)s END, lease = NULL, lease_until = NULL WHERE {_OURS} AND {_IN_HAND} AND customer = ANY(%(lanes)s)"
-)
-_SLEEPS = f"{_OURS} AND state IN ('held', 'unknown') AND reason = %(why)s AND lease IS NULL"
-LOCK_SLEEPING = _LANES.format(_SLEEPS)
-WAKE = f"UPDATE delivery SET due = %(now)s WHERE {_SLEEPS} AND customer = ANY(%(lanes)s)"
+STOP = f"UPDATE delivery SET {_FREE}, state = 'held', reason = '{STOPPED}', due = %(now)s WHERE {_THESE} AND {_TAKEN}"
+QUEUE = f"UPDATE delivery SET {_FREE}, state = 'queued', due = %(now)s WHERE {_THESE} AND {_TAKEN}"
+WAKE = f"UPDATE delivery SET due = %(now)s WHERE {_THESE} AND {_SLEEPS}"
 UNDONE = (
     f"SELECT {DELIVERY} FROM delivery WHERE {_OURS} AND state IN ('queued', 'held') AND lease IS NULL"
     " ORDER BY due LIMIT %(limit)s"
@@ -193,31 +214,48 @@ async def _accept(db: Connection, chunk: Chunk, customers: Sequence[str]) -> Non
 
 
 async def steer(db: Connection, name: str, standing: Standing, now: datetime, reason: str) -> Campaign | None:
-    """Pause, resume or stop, and let what waits follow in the same commit."""
+    """Pause, resume or stop."""
     found = await _one(db, name, " FOR UPDATE")
     if found is None or standing not in STEERING[found.standing]:
         return found
-    given: dict[str, Any] = {"origin": found.origin, "now": to_micros(now)}
     async with db.pipeline():
-        await db.execute(LONG)
         await db.execute(STEER, (standing.value, to_micros(now), reason, name))
-        await db.execute(WORK, (found.origin,))
-    if standing is Standing.RUNNING:  # what the pause held is judged again, now
-        await _move(db, LOCK_SLEEPING, WAKE, {**given, "why": PAUSED})
-        return await _read(db, name)
-    paused = standing is Standing.PAUSED
-    why, due = (PAUSED, to_micros(FOREVER)) if paused else (STOPPED, to_micros(now))
-    await db.execute(REST, (found.origin, to_micros(FOREVER), why))
-    await _move(db, LOCK_WAITING, HOLD, {**given, "why": why, "due": due, "keep": paused})
+        await db.execute(REST, rest_row(found, standing))
     return await _read(db, name)
 
 
-async def _move(db: Connection, lock: str, act: str, given: dict[str, Any]) -> None:
+async def follow(db: Connection, name: str, now: datetime, limit: int) -> int:
+    """Let a page follow, and what workers have in their hands: they looked, perhaps, before it was steered."""
+    found = await _one(db, name, " FOR UPDATE")
+    rest = None if found is None else await (await db.execute(RESTS, (found.origin,))).fetchone()
+    if found is None or rest is None:
+        return 0
+    await db.execute(ORDERLY)
+    given: dict[str, Any] = {"origin": found.origin, "now": to_micros(now), "limit": limit}
+    if found.standing is Standing.STOPPED:
+        return await _move(db, [IN_HAND], STOP, given)
+    if found.standing is Standing.PAUSED:
+        return await _move(db, [IN_HAND, BEHIND[Standing.PAUSED]], HOLD, given)
+    if rest[0] == TAKING:
+        await db.execute(REST, (found.origin, WAKING, PAUSED))
+        return await _move(db, [IN_HAND], QUEUE, given) + 1
+    moved = await _move(db, [BEHIND[Standing.RUNNING]], WAKE, given)
+    if not moved:
+        await db.execute(WORK, (found.origin,))
+    return moved
+
+
+async def _move(db: Connection, which: Sequence[str], act: str, given: dict[str, Any]) -> int:
     """Lock the lanes, move the deliveries, let the lanes follow; whoever had one in hand has lost the lease then."""
-    lanes = [row[0] for row in await (await db.execute(lock, given)).fetchall()]
+    rows = [row for each in which for row in await (await db.execute(each, given)).fetchall()]
+    if not rows:
+        return 0
+    lanes, ids = sorted({row[1] for row in rows}), [row[0] for row in rows]
     async with db.pipeline():
-        await db.execute(act, {**given, "lanes": lanes})
+        await db.execute(sql.LOCK_LANES, (lanes,))
+        await db.execute(act, {**given, "lanes": lanes, "ids": ids})
         await db.execute(sql.REFRESH_LANES, (lanes,))
+    return len(rows)
 
 
 async def undone(db: Connection, origin: str, limit: int) -> list[Delivery]:

@@ -258,9 +258,10 @@ class Postgres(Hinting, Hearing, Store, Roll):
         return await self.engine.write(lambda db: campaigns.expand(db, chunk))
 
     async def steer(self, name: str, standing: Standing, now: datetime, reason: str = "") -> Campaign | None:
-        return await self.engine.write(
-            lambda db: campaigns.steer(db, name, standing, now, reason), silence=campaigns.LONGEST
-        )
+        return await self.engine.write(lambda db: campaigns.steer(db, name, standing, now, reason))
+
+    async def follow(self, name: str, now: datetime, limit: int) -> int:
+        return await self.engine.write(lambda db: campaigns.follow(db, name, now, limit))
 
     async def undone(self, name: str, limit: int) -> list[Delivery]:
         return await self.engine.read(lambda db: campaigns.undone(db, origin_of(name), limit))
@@ -297,7 +298,6 @@ def prepare(url: str) -> None:
     with psycopg.connect(url, autocommit=True, connect_timeout=10) as db:
         version = db.info.server_version // 10_000
         if version < OLDEST:
-            fix = f"use PostgreSQL {OLDEST} or newer"
-            raise ConfigError(f"PostgreSQL {version} is too old", where="[omnibus] store", fix=fix)
+            raise ConfigError(f"PostgreSQL {version} is too old", where="[omnibus] store", fix=f"use {OLDEST} or newer")
         db.execute("SELECT pg_advisory_lock(7303, 1)")
         migrate("postgresql+psycopg://" + url.partition("://")[2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import apsw
 
@@ -11,7 +12,19 @@ from omnibus.model.campaign import FOREVER, PAUSED, STEERING, STEP, STOPPED, Cam
 from omnibus.model.customer import PUBLIC
 from omnibus.model.delivery import Delivery
 from omnibus.stores.pruned import PRUNED, PRUNED_TALLIES, sums_of
-from omnibus.stores.rolls import CAMPAIGN, MOST, SUMS, add_up, campaign_row, first_id, read_campaign
+from omnibus.stores.rolls import (
+    ASLEEP,
+    CAMPAIGN,
+    MOST,
+    SUMS,
+    TAKING,
+    WAKING,
+    add_up,
+    campaign_row,
+    first_id,
+    read_campaign,
+    rest_row,
+)
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import to_micros
 from omnibus.stores.sqlite.accepting import TALLY, raise_lanes, spread
@@ -25,11 +38,30 @@ _REACH = (
     " ON CONFLICT (campaign, customer, step) DO UPDATE SET expanded=1"
 )
 _OURS = "origin=? AND origin<>'' AND due IS NOT NULL"  # literally what the index `delivery_origin` asks for
-#: waits, and no request of it may have left: nothing that is under way is ever taken back
-_IN_HAND = (
-    "(state='queued' OR (state='held' AND due<=?) OR (state='sending' AND NOT EXISTS"
-    " (SELECT 1 FROM attempt a WHERE a.delivery=delivery.id AND a.outcome='')))"
-)
+_UNSENT = "NOT EXISTS (SELECT 1 FROM attempt a WHERE a.delivery=delivery.id AND a.outcome='')"
+#: a worker has it, and no request of it may have left: nothing that is under way is ever taken back
+_IN_HAND = f"lease IS NOT NULL AND state='sending' AND {_UNSENT}"
+_ASLEEP = f"state IN ('held','unknown') AND reason='{PAUSED}' AND lease IS NULL"
+#: what does not follow yet, the furthest from it first
+_BEHIND = {
+    Standing.PAUSED: "state IN ('queued','held') AND lease IS NULL AND due<=? ORDER BY due",
+    Standing.RUNNING: f"{_ASLEEP} AND due>? ORDER BY due DESC",
+}
+_THESE = f"id IN (SELECT value FROM {EACH}(?1))"
+_FREE = "lease=NULL, lease_until=NULL"
+_HELD = f"UPDATE delivery SET {_FREE}, state='held', reason='{{}}', due={{}} WHERE {_THESE} AND {{}} RETURNING customer"
+_HOLD = _HELD.format(PAUSED, "coalesce(expires, ?2)", f"state IN ('queued','held','sending') AND {_UNSENT}")
+_STOP = _HELD.format(STOPPED, "?2", _IN_HAND)
+_QUEUE = f"UPDATE delivery SET {_FREE}, state='queued', due=?2 WHERE {_THESE} AND {_IN_HAND} RETURNING customer"
+_WAKE = f"UPDATE delivery SET due=?2 WHERE {_THESE} AND {_ASLEEP} RETURNING customer"
+
+
+class Behind(NamedTuple):
+    """Hold what does not follow yet: the campaign as it was read, until when it rests, and a page of deliveries."""
+
+    campaign: Campaign
+    rest: int
+    page: list[str]
 
 
 def _one(db: apsw.Connection, name: str) -> Campaign | None:
@@ -93,8 +125,8 @@ def campaigns(db: apsw.Connection, name: str, soon: datetime | None) -> list[Cam
         return [read_campaign(row) for row in db.execute(sql, given)]
     sql = (
         f"SELECT {CAMPAIGN}, (SELECT count(*) FROM (SELECT 1 FROM delivery WHERE origin='campaign:' || campaign.name"
-        f" AND origin<>'' AND due IS NOT NULL AND due<=? LIMIT {MOST})) FROM campaign WHERE standing='running' AND whole=0"
-        " ORDER BY launched, name"
+        f" AND origin<>'' AND due IS NOT NULL AND due<=? LIMIT {MOST})), {ASLEEP} FROM campaign"
+        f" WHERE standing='running' AND (whole=0 OR {ASLEEP}) ORDER BY launched, name"
     )
     return [read_campaign(row) for row in db.execute(sql, (to_micros(soon),))]
 
@@ -159,42 +191,63 @@ def _accept(db: apsw.Connection, chunk: Chunk, customers: Sequence[str]) -> int:
 
 
 def steer(db: apsw.Connection, name: str, standing: Standing, now: datetime, reason: str) -> Campaign | None:
-    """Pause, resume or stop, and let what waits follow in the same commit."""
+    """Pause, resume or stop."""
     found = _one(db, name)
     if found is None or standing not in STEERING[found.standing]:
         return found
     sql = "UPDATE campaign SET standing=?, changed=?, reason=? WHERE name=?"
     db.execute(sql, (standing.value, to_micros(now), reason, name))
     db.execute("DELETE FROM pause WHERE provider=?", (found.origin,))
-    if standing is Standing.RUNNING:
-        _wake(db, found.origin, now)
-    else:
-        why = STOPPED if standing is Standing.STOPPED else PAUSED
-        sql = "INSERT INTO pause (provider, until, reason) VALUES (?, ?, ?)"
-        db.execute(sql, (found.origin, to_micros(FOREVER), why))
-        _hold(db, found.origin, now, why)
+    db.execute("INSERT INTO pause (provider, until, reason) VALUES (?, ?, ?)", rest_row(found, standing))
     return _one(db, name)
 
 
-def _hold(db: apsw.Connection, origin: str, now: datetime, why: str) -> None:
-    """Take everything back that was not handed over: a worker that has it in its hands has lost its lease now."""
-    where, given = f"{_OURS} AND {_IN_HAND}", (origin, to_micros(now))
-    customers = [row[0] for row in db.execute(f"SELECT DISTINCT customer FROM delivery WHERE {where}", given)]
-    due = "?" if why == STOPPED else "coalesce(expires, ?)"
-    stamp = to_micros(now if why == STOPPED else FOREVER)
-    sql = f"UPDATE delivery SET state='held', reason=?, due={due}, lease=NULL, lease_until=NULL WHERE {where}"
-    db.execute(sql, (why, stamp, *given))
-    for each in customers:
-        refresh_lane(db, each)
+def behind(db: apsw.Connection, name: str, now: datetime, limit: int) -> Behind | None:
+    """List a page of what does not follow yet how its campaign stands; None where nothing does."""
+    found = _one(db, name)
+    rest = None if found is None else _rest(db, found)
+    if found is None or rest is None:
+        return None
+    page: list[str] = []
+    if rest != TAKING and found.standing in _BEHIND:
+        sql = f"SELECT id FROM delivery WHERE {_OURS} AND {_BEHIND[found.standing]} LIMIT ?"
+        page = [row[0] for row in db.execute(sql, (found.origin, to_micros(now), limit))]
+    return Behind(found, rest, page)
 
 
-def _wake(db: apsw.Connection, origin: str, now: datetime) -> None:
-    """Let what the pause held be judged again, now."""
-    where, given = f"{_OURS} AND state IN ('held','unknown') AND reason=? AND lease IS NULL", (origin, PAUSED)
-    customers = [row[0] for row in db.execute(f"SELECT DISTINCT customer FROM delivery WHERE {where}", given)]
-    db.execute(f"UPDATE delivery SET due=? WHERE {where}", (to_micros(now), *given))
-    for each in customers:
+def _rest(db: apsw.Connection, campaign: Campaign) -> int | None:
+    row = db.execute("SELECT until FROM pause WHERE provider=?", (campaign.origin,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def follow(db: apsw.Connection, seen: Behind, now: datetime) -> int:
+    """Let them follow, and what workers have in their hands: they looked, perhaps, before it was steered."""
+    found = _one(db, seen.campaign.name)
+    if found is None or found.standing is not seen.campaign.standing or _rest(db, found) != seen.rest:
+        return 1  # steered meanwhile: to be looked at anew
+    if found.standing is Standing.PAUSED:
+        return _move(db, _HOLD, [*_in_hand(db, found), *seen.page], FOREVER)
+    if found.standing is Standing.STOPPED:
+        return _move(db, _STOP, _in_hand(db, found), now)
+    if seen.rest == TAKING:
+        db.execute("UPDATE pause SET until=? WHERE provider=?", (WAKING, found.origin))
+        return _move(db, _QUEUE, _in_hand(db, found), now) + 1
+    if not seen.page:
+        db.execute("DELETE FROM pause WHERE provider=?", (found.origin,))
+    _move(db, _WAKE, seen.page, now)
+    return len(seen.page)
+
+
+def _in_hand(db: apsw.Connection, campaign: Campaign) -> list[str]:
+    sql = f"SELECT id FROM delivery WHERE origin=? AND {_IN_HAND}"
+    return [row[0] for row in db.execute(sql, (campaign.origin,))]
+
+
+def _move(db: apsw.Connection, act: str, ids: Sequence[str], due: datetime) -> int:
+    customers = [row[0] for row in db.execute(act, (listed(ids), to_micros(due)))] if ids else []
+    for each in set(customers):
         refresh_lane(db, each)
+    return len(customers)
 
 
 def undone(db: apsw.Connection, origin: str, limit: int) -> list[Delivery]:

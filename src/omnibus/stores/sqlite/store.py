@@ -260,6 +260,11 @@ class Sqlite(Keeping, Hearing, Store, Roll):
     async def steer(self, name: str, standing: Standing, now: datetime, reason: str = "") -> Campaign | None:
         return await self.engine.write(lambda db: campaigns.steer(db, name, standing, now, reason), urgent=True)
 
+    async def follow(self, name: str, now: datetime, limit: int) -> int:
+        # looked for beside the writer: what the look passes over delays nobody
+        seen = await self.engine.read(lambda db: campaigns.behind(db, name, now, limit))
+        return await self.engine.write(lambda db: campaigns.follow(db, seen, now)) if seen else 0
+
     async def undone(self, name: str, limit: int) -> list[Delivery]:
         return await self.engine.read(lambda db: campaigns.undone(db, origin_of(name), limit))
 
