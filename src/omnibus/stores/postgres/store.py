@@ -10,20 +10,19 @@ from typing import Any
 import psycopg
 
 from omnibus.errors import ConfigError, StoreFull
-from omnibus.model.campaign import Campaign, Chunk, Progress, Standing, origin_of
 from omnibus.model.customer import Customer, Identity
 from omnibus.model.delivery import Delivery
 from omnibus.model.event import Event
 from omnibus.model.mailing import Mailing
 from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
-from omnibus.roll import Roll
 from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
 from omnibus.stores.migrate import migrate
-from omnibus.stores.postgres import accepting, campaigns, customers, ear, merging, outbox, shelf
+from omnibus.stores.postgres import accepting, customers, ear, merging, outbox, shelf
 from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale
 from omnibus.stores.postgres.hearing import Hearing
 from omnibus.stores.postgres.hints import Hinting
+from omnibus.stores.postgres.rolling import Rolling
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.texts import matchless, storable
@@ -32,7 +31,7 @@ PAGE = 500
 OLDEST = 15  # the first version whose MERGE, SKIP LOCKED and statistics we looked at
 
 
-class Postgres(Hinting, Hearing, Store, Roll):
+class Postgres(Hinting, Hearing, Rolling, Store):
     """Keep everything in one PostgreSQL database, for any number of workers and web processes.
 
     Args:
@@ -239,35 +238,6 @@ class Postgres(Hinting, Hearing, Store, Roll):
     async def definition(self, name: str, version: str) -> str | None:
         row = await self._one("SELECT body FROM journey WHERE name = %s AND version = %s", name, version)
         return None if row is None else str(row[0])
-
-    # campaigns
-
-    async def enrol(self, campaign: Campaign) -> Campaign:
-        return await self.engine.write(lambda db: campaigns.enrol(db, campaign), silence=campaigns.LONGEST)
-
-    async def enlist(self, campaign: Campaign, who: Sequence[str]) -> list[bool | None]:
-        return await self.engine.write(lambda db: campaigns.enlist(db, campaign, who))
-
-    async def begin(self, campaign: Campaign) -> Campaign | None:
-        return await self.engine.write(lambda db: campaigns.begin(db, campaign), silence=campaigns.LONGEST)
-
-    async def campaigns(self, name: str = "", *, soon: datetime | None = None) -> list[Campaign]:
-        return await self.engine.read(lambda db: campaigns.campaigns(db, name, soon))
-
-    async def expand(self, chunk: Chunk) -> Campaign | None:
-        return await self.engine.write(lambda db: campaigns.expand(db, chunk))
-
-    async def steer(self, name: str, standing: Standing, now: datetime, reason: str = "") -> Campaign | None:
-        return await self.engine.write(lambda db: campaigns.steer(db, name, standing, now, reason))
-
-    async def follow(self, name: str, now: datetime, limit: int) -> int:
-        return await self.engine.write(lambda db: campaigns.follow(db, name, now, limit))
-
-    async def undone(self, name: str, limit: int) -> list[Delivery]:
-        return await self.engine.read(lambda db: campaigns.undone(db, origin_of(name), limit))
-
-    async def progress(self, name: str) -> Progress | None:
-        return await self.engine.read(lambda db: campaigns.progress(db, name), snapshot=True, silence=campaigns.LONGEST)
 
     async def _do(self, sql: str, *given: Any) -> None:
         async def job(db: Connection) -> None:

@@ -1,0 +1,54 @@
+"""The Roll port over PostgreSQL: each call is one short transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from omnibus.model.campaign import Campaign, Chunk, Progress, Standing, origin_of
+from omnibus.model.delivery import Delivery
+from omnibus.roll import Roll
+from omnibus.stores.postgres import campaigns
+from omnibus.stores.postgres.engine import Engine
+
+
+class Rolling(Roll):
+    """Keep campaigns beside what they send."""
+
+    engine: Engine
+
+    async def enrol(self, campaign: Campaign) -> Campaign:
+        """Write a new campaign down, or begin one anew that is still loading."""
+        return await self.engine.write(lambda db: campaigns.enrol(db, campaign), silence=campaigns.LONGEST)
+
+    async def enlist(self, campaign: Campaign, who: Sequence[str]) -> list[bool | None]:
+        """Put customers on the list."""
+        return await self.engine.write(lambda db: campaigns.enlist(db, campaign, who))
+
+    async def begin(self, campaign: Campaign) -> Campaign | None:
+        """Let a loaded campaign run."""
+        return await self.engine.write(lambda db: campaigns.begin(db, campaign), silence=campaigns.LONGEST)
+
+    async def campaigns(self, name: str = "", *, soon: datetime | None = None) -> list[Campaign]:
+        """List campaigns."""
+        return await self.engine.read(lambda db: campaigns.campaigns(db, name, soon))
+
+    async def expand(self, chunk: Chunk) -> Campaign | None:
+        """Insert the deliveries of the next customers."""
+        return await self.engine.write(lambda db: campaigns.expand(db, chunk))
+
+    async def steer(self, name: str, standing: Standing, now: datetime, reason: str = "") -> Campaign | None:
+        """Pause, resume or stop."""
+        return await self.engine.write(lambda db: campaigns.steer(db, name, standing, now, reason))
+
+    async def follow(self, name: str, now: datetime, limit: int) -> int:
+        """Let a page of what waits follow."""
+        return await self.engine.write(lambda db: campaigns.follow(db, name, now, limit))
+
+    async def undone(self, name: str, limit: int) -> list[Delivery]:
+        """List what waits in nobody's hands."""
+        return await self.engine.read(lambda db: campaigns.undone(db, origin_of(name), limit))
+
+    async def progress(self, name: str) -> Progress | None:
+        """Add a campaign up."""
+        return await self.engine.read(lambda db: campaigns.progress(db, name), snapshot=True, silence=campaigns.LONGEST)
