@@ -8,6 +8,7 @@ from omnibus import Orders
 from omnibus.model.offer import Offer
 from omnibus.testing import Entry, FakeClock, FakeDesk, World, sample_attempt, sample_context, sample_draft, serve
 from omnibus_pos import Passes, Points, Pos, TillCards, TillScreen
+from omnibus_pos.cards import TillCard
 from omnibus_pos.counter import endpoints
 from omnibus_pos.sandbox import TillSandbox
 from omnibus_pos.till import Till, TillRefusal
@@ -317,3 +318,8 @@ async def test_the_page_has_no_data_and_a_strict_policy(store):
         assert "script-src 'self'" in answer.headers["content-security-policy"]
         assert "%" not in answer.text.replace("100%", "").replace("% off", "")
         assert "Ada" not in answer.text
+
+
+def test_a_card_shows_its_words_to_no_log():
+    card = TillCard("d1", FakeClock().now(), "Ada's boots", "Ada's boots", "ADA7-BOOTS")
+    assert [each for each in ("boots", "ADA7") if each in repr(card) + repr(TillCards((card,)))] == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from omnibus import Draft, Fact, Loss
 from omnibus_email.layout import Page
@@ -25,14 +25,14 @@ class Words:
         stop: where to unsubscribe; empty where one cannot.
     """
 
-    subject: str
-    headline: str
-    preheader: str
-    own: str
-    offer: str
+    subject: str = field(repr=False)
+    headline: str = field(repr=False)
+    preheader: str = field(repr=False)
+    own: str = field(repr=False)
+    offer: str = field(repr=False)
     sign_off: str
-    unsaid: tuple[str, ...]
-    stop: str
+    unsaid: tuple[str, ...] = field(repr=False)
+    stop: str = field(repr=False)
 
 
 def words_of(draft: Draft, losses: list[Loss]) -> Words:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from omnibus import Draft, Element, Loss, MessageError
 
@@ -25,7 +25,7 @@ Fits = Callable[[str], bool]
 class Words:
     """Hold the words that stay, and what had to go."""
 
-    text: str
+    text: str = field(repr=False)
     losses: tuple[Loss, ...] = ()
 
 

@@ -6,7 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
@@ -51,9 +51,9 @@ def refuse(code: int, subcode: int | None, message: str) -> Refusal:
 class Letter:
     """Hold a message that is well formed; *to* or *comment* is given, and *text* or *picture*."""
 
-    text: str = ""
+    text: str = field(default="", repr=False)
     picture: str = ""
-    to: str = ""
+    to: str = field(default="", repr=False)
     comment: str = ""
     tag: str = ""
 

@@ -27,9 +27,9 @@ class TillCard:
 
     delivery: str
     at: datetime
-    headline: str = ""
-    text: str = ""
-    code: str = ""
+    headline: str = field(default="", repr=False)
+    text: str = field(default="", repr=False)
+    code: str = field(default="", repr=False)
     label: str = ""
     deadline: str = ""
     offer: str = ""

@@ -44,7 +44,7 @@ class Pass:
     expires: int
     name: str = ""
     currency: str = ""
-    cart: tuple[tuple[str, str, int, str], ...] = ()
+    cart: tuple[tuple[str, str, int, str], ...] = field(default=(), repr=False)
 
 
 def sign(told: Pass, seed: bytes) -> str:
