@@ -315,6 +315,30 @@ async def test_an_attempt_that_was_not_made_is_no_lost_answer(shop: Any, monkeyp
     await shop.balanced()
 
 
+async def test_a_limit_is_no_lost_answer_though_the_store_is_away(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider took nothing; that its rest could not be written down for the others changes nothing of it."""
+    shop.channel("mail", "one")
+    shop.message("hello", via=["mail"], purpose="marketing", topic="news")
+    bus = await shop.open()
+    (delivery,) = await bus.send("hello", await shop.ada())
+    store = bus.parts.store
+    shop.wire("mail", "one").answers(TryLater("rate_limited", retry_after=60))
+
+    async def away(*args: Any, **named: Any) -> None:
+        raise StoreFull("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "pause", away)
+        with pytest.raises(StoreFull):
+            await bus.drain()
+    await bus.drain()
+    assert [each.outcome for each in await store.attempts(delivery.id)] == ["later"]
+    await shop.until(timedelta(minutes=2))
+    row = await shop.row(delivery)
+    assert (row.state.value, row.flagged) == ("sent", False)
+    await shop.balanced()
+
+
 async def test_a_claim_that_was_not_answered_is_free_again_at_once(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its rows are in the hands of a lease that knows nothing of them: it ends, and nobody waits for its time to run out."""
     shop.channel("mail", "one")

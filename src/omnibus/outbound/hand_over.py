@@ -97,34 +97,24 @@ async def later(road: Road, delivery: Delivery, attempt: Attempt, provider: Prov
     """Put a delivery back; a limit or an account's trouble lets the provider rest for every worker."""
     now = road.now()
     wait = error.retry_after if error.retry_after is not None else pause_after(attempt.number)
+    _put_back(road, delivery, attempt, error.reason, now + timedelta(seconds=wait))  # first: the store may be away now
     limited = error.retry_after is not None and not error.alone
     if error.account or limited or error.reason == "not_connected":
         rest = max(wait, ACCOUNT_PAUSE) if error.account else wait
         await road.store.pause(provider_key(delivery.channel, provider), now + timedelta(seconds=rest), error.reason)
-    due = now + timedelta(seconds=wait)
+
+
+def _put_back(road: Road, delivery: Delivery, attempt: Attempt, reason: str, due: datetime) -> None:
     if attempt.resent:  # the first answer of this key is still lost: only the same key may ask again
-        outcome = Outcome(attempt.id, "unknown", error.reason)
         settle_soon(
-            road,
-            delivery,
-            State.UNKNOWN,
-            error.reason,
-            due=due,
-            outcome=outcome,
-            attempts=attempt.number,
-            **route_fields(delivery),
-        )
+            road, delivery, State.UNKNOWN, reason, due=due, outcome=Outcome(attempt.id, "unknown", reason),
+            attempts=attempt.number, **route_fields(delivery),
+        )  # fmt: skip
         return
-    outcome = Outcome(attempt.id, "later", error.reason, counts=False)
     settle_soon(
-        road,
-        delivery,
-        State.QUEUED,
-        error.reason,
-        due=_within(due, delivery, now),
-        outcome=outcome,
-        attempts=attempt.number,
-    )
+        road, delivery, State.QUEUED, reason, due=_within(due, delivery, road.now()),
+        outcome=Outcome(attempt.id, "later", reason, counts=False), attempts=attempt.number,
+    )  # fmt: skip
 
 
 def pause_after(number: int) -> float:
