@@ -16,6 +16,8 @@ from omnibus.model.draft import Draft
 from omnibus.model.message import Message
 from omnibus.model.verdict import Reach
 
+_OPEN = Reach()
+
 
 class ChannelSettings(BaseModel):
     """Be the base of what a channel itself takes from its TOML table (the rest goes to the provider)."""
@@ -58,4 +60,4 @@ class Channel(ABC):
 
     def reach(self, context: Context, now: datetime) -> Reach:
         """Tell whether and until when this channel may speak to this customer; open by default."""
-        return Reach()
+        return _OPEN

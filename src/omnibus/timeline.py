@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from omnibus.errors import Conflict, StoreFull, stranger
@@ -40,7 +41,7 @@ class Timeline:
 
     def context(self, loaded: Loaded) -> Context:
         """Wrap what was loaded; nothing is decoded until it is read."""
-        spent = tuple((each.at, each.channel, each.points) for each in loaded.spent)
+        spent = tuple([(each.at, each.channel, each.points) for each in loaded.spent]) if loaded.spent else ()
         return Context(
             loaded.customer, self.facets, loaded.bodies, version=loaded.version, through=loaded.through, spent=spent
         )
@@ -90,7 +91,7 @@ class Timeline:
         identities: tuple[Identity, ...] = (), *, quiet: bool = False,
     ) -> Change:  # fmt: skip
         now = self.now()
-        live = [each for each in loaded.live if any(facet_of(claim, after) in after.touched for claim in each.premises)]
+        live = [each for each in loaded.live if _concerned(each, after)]
         wake, withdraw = broken(live, after, now) if live else ((), ())  # what was not touched did not break
         return Change(
             loaded.customer.id, after.version - 1, tuple(fresh), after.bodies(), after.through, wake, withdraw, moves,
@@ -244,13 +245,20 @@ def holds(premise: str, context: Context, values: dict[str, Any], now: datetime)
     Raises:
         KeyError: no such facet or claim (found when the message is loaded).
     """
-    return bool(context.named(facet_of(premise, context)).holds(premise.partition(".")[2], values, now))
+    facet, claim = _read(premise, context.names)
+    return bool(context.named(facet).holds(claim, values, now))
 
 
 def facet_of(premise: str, context: Context) -> str:
     """Name the facet that judges a premise."""
-    facet = premise.partition(".")[0]
-    return facet if facet in context.names else f"{facet}s"
+    return _read(premise, context.names)[0]
+
+
+@lru_cache(maxsize=1024)
+def _read(premise: str, names: tuple[str, ...]) -> tuple[str, str]:
+    """Split a premise into facet and claim; few are made, and each is asked for every message."""
+    facet, _, claim = premise.partition(".")
+    return facet if facet in names else f"{facet}s", claim
 
 
 def knows(facets: Mapping[str, type[Facet]], premise: str) -> bool:
@@ -260,9 +268,16 @@ def knows(facets: Mapping[str, type[Facet]], premise: str) -> bool:
     return found is not None and claim in found.premises()
 
 
+def _concerned(delivery: Delivery, context: Context) -> bool:
+    """Tell whether the last events changed a facet that one of its premises is about."""
+    touched = context.touched
+    return bool(touched) and any(facet_of(premise, context) in touched for premise in delivery.premises)
+
+
 def stands(delivery: Delivery, context: Context, now: datetime) -> bool:
     """Tell whether every reason of a delivery still holds."""
-    return all(holds(premise, context, premise_values(delivery), now) for premise in delivery.premises)
+    values = premise_values(delivery)
+    return all(holds(premise, context, values, now) for premise in delivery.premises)
 
 
 def broken(live: Sequence[Delivery], context: Context, now: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:

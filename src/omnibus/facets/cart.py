@@ -27,6 +27,7 @@ class Line:
     image: str = ""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Cart(Facet):
     """Fold the last cart event: `cart.updated` replaces, `cart.cleared` and `order.placed` empty it.

@@ -36,6 +36,7 @@ class Suppression:
     marketing_only: bool = False
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Consent(Facet):
     """Fold grants and withdrawals per (brand, channel, purpose, topic); ``*`` stands for all.
@@ -99,16 +100,16 @@ class Consent(Facet):
 
     def answer(self, brand: str, channel: str, purpose: str, topic: str) -> Entry | None:
         """Give the entry that decides: the latest of each subject, of those the first that withdrew; None when nobody said anything."""
-        asked = (brand, channel, purpose, topic)
-        decided: list[Entry] = []
+        asked, yes = (brand, channel, purpose, topic), None
         for entries in self.entries.values():
             mine = [entry for scope, entry in entries.items() if _matches(scope, asked)]
-            if len(mine) > 1:
-                decided.append(max(mine, key=lambda entry: (entry.at, not entry.granted)))
-            else:
-                decided += mine
-        no = [entry for entry in decided if not entry.granted]
-        return no[0] if no else decided[0] if decided else None
+            if not mine:
+                continue
+            latest = mine[0] if len(mine) == 1 else max(mine, key=lambda entry: (entry.at, not entry.granted))
+            if not latest.granted:
+                return latest
+            yes = yes or latest
+        return yes
 
 
 @lru_cache(maxsize=4096)

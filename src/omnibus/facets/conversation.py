@@ -25,6 +25,7 @@ class Turn:
     text: str = field(default="", repr=False)
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Conversation(Facet):
     """Fold `conversation.received`, `conversation.answered` and `message.replied`.

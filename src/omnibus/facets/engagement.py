@@ -13,8 +13,12 @@ from omnibus.model.swift import swift
 
 KEPT_TOUCHES, KEPT_VIEWS = 64, 10
 
+_CONTACTS = frozenset({
+    "message.sent", "message.delivered", "message.opened", "message.clicked", "message.replied", "conversation.received",
+    "order.placed",
+})  # fmt: skip
 
-@swift
+
 @swift
 @dataclass(frozen=True, slots=True)
 class Touch:
@@ -27,7 +31,6 @@ class Touch:
     place: str = ""
 
 
-@swift
 @swift
 @dataclass(frozen=True, slots=True)
 class View:
@@ -42,6 +45,7 @@ class View:
     image: str = ""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Engagement(Facet):
     """Fold contacts and views, the newest kept; windows (7 days, 180 days …) are computed when read.
@@ -61,7 +65,11 @@ class Engagement(Facet):
 
     def after(self, event: Event) -> Self:
         """Add what happened."""
-        return self.after_all((event,))
+        if event.type not in _CONTACTS:
+            return self.after_all((event,))
+        if event.data.get("machine"):
+            return self
+        return type(self)((*self.touches, _touch(event))[-KEPT_TOUCHES:], self.views, self.visiting)
 
     def after_all(self, events: Sequence[Event]) -> Self:
         """Add all that happened; only of what is kept a view or a touch is made."""
@@ -121,4 +129,4 @@ def _view(event: Event) -> View:
 def _touch(event: Event) -> Touch:
     data = event.data
     channel = str(data.get("channel") or data.get("place") or "")
-    return Touch(event.time, event.type.split(".")[1], channel, str(data.get("message") or ""))
+    return Touch(event.time, event.type.partition(".")[2], channel, str(data.get("message") or ""))

@@ -23,6 +23,7 @@ class Issued:
     number: int = 1
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Offers(Facet):
     """Fold `code.issued` and `code.redeemed`: offer name → what became of it. Codes themselves are derived, not kept."""

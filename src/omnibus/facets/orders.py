@@ -29,6 +29,7 @@ class Order:
     returned: bool = False
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Orders(Facet):
     """Fold `order.placed` and `order.returned`.

@@ -7,10 +7,12 @@ from typing import Any, ClassVar, Self
 
 from omnibus.facet import Facet
 from omnibus.model.event import Event
+from omnibus.model.swift import swift
 
 _FIELDS = ("name", "first_name", "locale", "zone", "prefers")
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Profile(Facet):
     """Fold what the person, or the shop, said about them.

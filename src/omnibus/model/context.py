@@ -91,11 +91,11 @@ class Context:
         made: Mapping[str, Any] | None = None,
         spent: tuple[tuple[datetime, str, int], ...] = (),
     ) -> None:
-        self.spent, self.touched = spent, set[str]()
+        self.spent, self.touched = spent, frozenset[str]()
         self.customer, self.version, self.through = customer, version, through
         self._facets = facets if type(facets) is Facets else Facets(facets)
-        self._bodies = dict(bodies or {})
-        self._made: dict[str, Any] = dict(made or {})
+        self._bodies = {} if bodies is None else bodies  # the loader's own: never written to
+        self._made: dict[str, Any] = {} if made is None else dict(made)
 
     def __repr__(self) -> str:
         """Name the customer and the version, nothing personal."""
@@ -137,15 +137,20 @@ class Context:
                     heard[name].append(event)
                 else:
                     heard[name] = [event]
+        touched = []
         for name, mine in heard.items():
             before = now.named(name)
             after = before.after(mine[0]) if len(mine) == 1 else before.after_all(mine)
             if after is not before:
                 now._made[name] = after
-                now._bodies.pop(name, None)
-                now.touched.add(name)
-        now.through = self.through if last is None else last.order
-        now.version += last is not None
+                touched.append(name)
+        now.touched = frozenset(touched)
+        if not now.touched.isdisjoint(now._bodies):
+            now._bodies = {name: body for name, body in now._bodies.items() if name not in now.touched}
+        if last is not None:
+            now.through, now.version = last.order, now.version + 1
+        else:
+            now.through = self.through
         return now
 
     def bodies(self) -> dict[str, bytes]:

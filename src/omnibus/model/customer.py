@@ -48,7 +48,9 @@ class Customer:
     def reached_by(self, kind: str) -> tuple[Identity, ...]:
         """List the identities of one kind, verified ones first, else in the order they were learnt."""
         mine = [each for each in self.identities if each.kind == kind]
-        return tuple(sorted(mine, key=lambda each: not each.verified))
+        if len(mine) > 1:
+            mine.sort(key=lambda each: not each.verified)
+        return tuple(mine)
 
 
 def public(channel: str, account: str) -> str:

@@ -59,6 +59,8 @@ def strictest(verdicts: list[Verdict]) -> Verdict:
     """Choose within one route: any Drop, else the latest Hold, else Send."""
     latest: Hold | None = None
     for verdict in verdicts:
+        if verdict is SEND:
+            continue
         if isinstance(verdict, Drop):
             return verdict
         if isinstance(verdict, Hold) and (latest is None or verdict.until > latest.until):

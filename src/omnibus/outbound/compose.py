@@ -71,8 +71,7 @@ class Composer:
             draft = self.tracked(draft, delivery)
         content = channel.compose(draft, self._layout(channel, message, locale), context)
         text = content.text
-        missing = [fact.kind for fact in draft.facts if fact.text not in text]
-        if missing:
+        if missing := [fact.kind for fact in draft.facts if fact.text not in text]:
             what = f"{channel.name} lost {', '.join(missing)}"
             raise MessageError(what, where=message.source or message.name, fix="shorten the text around it")
         return message, content

@@ -32,6 +32,8 @@ from omnibus.store import Change, Loaded, OpenAttempt, Try
 POISON = 5  # faults of processing after which a delivery is parked as failed(poison)
 REST = timedelta(minutes=15)  # until the next look at an unknown delivery of a paused campaign
 
+_PURPOSES = {each.value: each for each in Purpose}
+
 Pauses = Mapping[str, tuple[datetime, str]]
 T = TypeVar("T")
 
@@ -88,13 +90,13 @@ class Desk:
 
         Stage by stage for all of them rather than one after the other: what a stage runs stays in the processor's caches.
         """
-        seen = self._each(self._seen, [(delivery, loaded) for delivery, loaded in claimed])
-        return self._each(self._chosen, self._each(self._resolved, seen))
+        return self._each(self._chosen, self._each(self._resolved, self._each(self._seen, claimed)))
 
     def ready(self, chosen: Iterable[Chosen]) -> list[Ready]:
         """Compose for those that go, and ask for their attempts."""
         said = self._each(self._said, [(each.delivery, each) for each in chosen])
-        return self._each(self._ready, said)
+        ids = self.road.ids.several(self.now, len(said))
+        return self._each(self._ready, [(*each, id_) for each, id_ in zip(said, ids, strict=True)])
 
     def _each(self, stage: Callable[..., T | None], of: Iterable[tuple[Any, ...]]) -> list[T]:
         """Bring deliveries through one stage; what needs no further one gives None."""
@@ -171,15 +173,15 @@ class Desk:
             return None
         return delivery, chosen, Said(message, content, promised)
 
-    def _ready(self, delivery: Delivery, chosen: Chosen, said: Said) -> Ready:
+    def _ready(self, delivery: Delivery, chosen: Chosen, said: Said, id_: str) -> Ready:
         """Ask for the attempt."""
-        road, now, route = self.road, self.now, chosen.route
-        line, promised, last = road.lines[(route.channel, delivery.audience)], said.promised, self.last.get(delivery.id)
-        provider = next(each for each in line.providers if each.scheme == route.provider)
-        id_ = last.id if last else road.ids.new(now)  # the same key once more
-        number = last.number if last else delivery.attempts + 1
+        road, now, route, number = self.road, self.now, chosen.route, delivery.attempts + 1
+        provider = road.lines[(route.channel, delivery.audience)].provider(route.provider)
+        last, promised = self.last.get(delivery.id), said.promised
+        if last is not None:
+            id_, number = last.id, last.number  # the same key once more
         attempt = Attempt(
-            id_, delivery.id, delivery.customer, number, Purpose(delivery.purpose), now, road.deadline,
+            id_, delivery.id, delivery.customer, number, _PURPOSES[delivery.purpose], now, road.deadline,
             f"{provider.hook_url}?attempt={id_}" if provider.hook_url else "", said.message.name, last is not None,
         )  # fmt: skip
         change, after, late = self._issued(promised, chosen.basis)

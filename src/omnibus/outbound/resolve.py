@@ -27,6 +27,17 @@ class Line:
     providers: tuple[Provider, ...] = field(repr=False)
     points: int = 1
 
+    def provider(self, scheme: str) -> Provider:
+        """Give one of them.
+
+        Raises:
+            LookupError: no such one.
+        """
+        for each in self.providers:
+            if each.scheme == scheme:
+                return each
+        raise LookupError(f"{self.channel.name} has no provider {scheme}")
+
 
 Lines = Mapping[tuple[str, str], Line]
 

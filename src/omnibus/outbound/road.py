@@ -121,10 +121,10 @@ def settle_soon(
     Args:
         basis: what it was judged by, where that is at hand: then nothing is read again.
     """
-    channel = fields.get("channel") or delivery.channel
-    shown = state in SHOWN and road.withdrawable(delivery, channel)
+    line = road.lines.get((fields.get("channel") or delivery.channel, delivery.audience)) if state in SHOWN else None
+    shown = line is not None and line.channel.capabilities.withdraw
     watched = bool(delivery.premises) and (shown or state in WAITING)
-    if shown and due is None and "withdraw" not in fields and road.ambient(delivery, channel):
+    if shown and due is None and line and line.channel.capabilities.ambient and "withdraw" not in fields:
         due = delivery.expires  # a card on show is taken off at its deadline; a post stays
     told = {
         "delivery": delivery.id, "customer": delivery.customer, "lease": delivery.lease, "state": state, "reason": reason,

@@ -48,6 +48,8 @@ def make_policies(settings: Settings, registry: Registry) -> list[Policy]:
 def limits_of(policies: list[Policy]) -> Callable[[Delivery, Route, datetime], tuple[Limit, ...]]:
     """Give what bounds a hand-over by a route, over all budgets."""
     budgets = [each for each in policies if isinstance(each, Budget)]
+    if len(budgets) == 1:
+        return budgets[0].limits
     return lambda delivery, route, now: tuple(x for each in budgets for x in each.limits(delivery, route, now))
 
 

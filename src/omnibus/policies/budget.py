@@ -41,9 +41,10 @@ class Budget(Policy):
 
     def judge(self, delivery: Delivery, route: Route, context: Context, brand: Brand, now: datetime) -> Verdict:
         """Hold until enough is free again, or drop when that is past the deadline."""
-        frees = [
-            free for limit in self.limits(delivery, route, now) if (free := self._frees(limit, route, context.spent))
-        ]
+        limits = self.limits(delivery, route, now)
+        if not context.spent and route.points <= self.points:
+            return SEND
+        frees = [free for limit in limits if (free := self._frees(limit, route, context.spent))]
         if not frees:
             return SEND
         until = max(frees)

@@ -21,7 +21,10 @@ class Premises(Policy):
 
     def judge(self, delivery: Delivery, route: Route, context: Context, brand: Brand, now: datetime) -> Verdict:
         """Check each premise of the message against the context as it is now."""
+        if not delivery.premises:
+            return SEND
+        values = premise_values(delivery)
         for premise in delivery.premises:
-            if not holds(premise, context, premise_values(delivery), now):
+            if not holds(premise, context, values, now):
                 return Drop(f"premise {premise} no longer holds")
         return SEND

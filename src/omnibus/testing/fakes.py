@@ -231,7 +231,7 @@ def _report(told: Any, where: str) -> Report:
 
 
 def _clean(text: str) -> str:
-    return " ".join(_CONTROL.sub(" ", text).split())
+    return " ".join((text if text.isprintable() else _CONTROL.sub(" ", text)).split())
 
 
 def _joined(draft: Draft, pieces: Sequence[str]) -> str:

@@ -120,16 +120,14 @@ class Writer:
         plan, locale, zone = self._plan(message), locale or self.brand.locale, zone or self.brand.zone
         values = {**plan.values, **values} if plan.values else values
 
-        def drafted(wants: frozenset[str] | None) -> Draft:
-            names = self._names(plan, wants, view, values, locale, zone, terms, now)
-            return self._drafted(plan, names, values, locale, delivery, terms, opt_out)
-
         try:
-            return drafted(plan.wants)
+            names = self._names(plan, plan.wants, view, values, locale, zone, terms, now)
+            return self._drafted(plan, names, values, locale, delivery, terms, opt_out)
         except MessageError:
             if plan.wants is None:
                 raise
-            return drafted(None)  # with all names there are, so that the error can suggest one
+            names = self._names(plan, None, view, values, locale, zone, terms, now)  # so that the error can suggest one
+            return self._drafted(plan, names, values, locale, delivery, terms, opt_out)
 
     def _drafted(
         self, plan: _Plan, names: dict[str, Any], values: Mapping[str, Any], locale: str, delivery: str,
@@ -143,16 +141,15 @@ class Writer:
         body = plan.shape(skeleton)
         paragraphs = body.elements(body_values)
         cta = call_to_action(desk, brand) if message.cta else None
-        customer = str(names.get("customer", {}).get("id", ""))
+        customer = str(names["customer"].get("id", "")) if "customer" in names else ""
+        blocks, media = message.blocks, message.media
         return Draft(
-            message=message, brand=brand, locale=locale, delivery=delivery, headline=title,
-            markdown=body.marked(body_values), text="\n\n".join([each.text for each in paragraphs]),
-            elements=ranked(title, paragraphs, terms, cta, plan.closing, locale),
-            blocks={name: desk.text(f"::: {name}", block) for name, block in message.blocks.items()},
-            facts=facts_of(desk, plan.facts, terms, cta, values, locale), cta=cta, media=media_of(desk), offer=terms,
-            opt_out=opt_out, preheader=desk.text("preheader", message.preheader),
-            thread=_thread(brand.name, customer, message.topic) if customer else "",
-            skeleton=body.skeleton, values=body_values,
+            message, brand, locale, delivery, title, body.marked(body_values),
+            "\n\n".join([each.text for each in paragraphs]), ranked(title, paragraphs, terms, cta, plan.closing, locale),
+            {name: desk.text(f"::: {name}", block) for name, block in blocks.items()} if blocks else {},
+            facts_of(desk, plan.facts, terms, cta, values, locale), cta, media_of(desk) if media else (), terms, opt_out,
+            desk.text("preheader", message.preheader), _thread(brand.name, customer, message.topic) if customer else "",
+            body.skeleton, body_values,
         )  # fmt: skip
 
     def _names(

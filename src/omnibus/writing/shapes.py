@@ -34,6 +34,9 @@ class Piece:
         """Put the values in."""
         if not self.slots:
             return self.parts[0]
+        if len(self.slots) == 1 and not self.late:
+            before, _, after = self.parts
+            return f"{before}{values[self.slots[0][1]]}{after}"
         out = list(self.parts)
         for place, number in self.slots:
             out[place] = values[number]

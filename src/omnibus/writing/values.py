@@ -39,6 +39,8 @@ def no_link(name: Any) -> Any:
     """Take the link out of a name: mail readers make links of whatever looks like one, signed-up spammers know it."""
     if not isinstance(name, str):
         return name
-    if name.replace(" ", "").isalnum():  # no dot, no @, no colon, nothing to drop
+    if name.isalnum():  # no dot, no @, no colon, nothing to drop
+        return name
+    if name.replace(" ", "").isalnum():
         return " ".join(name.split())
     return _DOTTED.sub(". ", clean(name).replace("://", " ").replace("@", " "))
