@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pydantic import BaseModel, ConfigDict
 
 from omnibus.channel import Channel
-from omnibus.errors import DeliveryError, Forged, OmnibusError, Refused, TryLater, Unknown
+from omnibus.errors import DeliveryError, Forged, OmnibusError, Refused, StoreFull, TryLater, Unknown
 from omnibus.model.attempt import Absent, Attempt, Receipt, Report
 from omnibus.model.capabilities import Idempotency
 from omnibus.model.content import Content
@@ -105,6 +105,8 @@ class Provider(ABC):
             raise
         except TimeoutError:
             raise Unknown("deadline") from None
+        except StoreFull:  # a note could not be kept: what left before it may have arrived
+            raise Unknown("store_away") from None
         except OmnibusError as error:  # e.g. InputError: found before anything left
             raise Refused(type(error).__name__) from error
         except Exception as error:

@@ -339,6 +339,35 @@ async def test_a_limit_is_no_lost_answer_though_the_store_is_away(shop: Any, mon
     await shop.balanced()
 
 
+async def test_a_note_that_cannot_be_kept_is_no_refusal(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store goes away between two requests of one hand-over: the first has arrived, so no other route follows."""
+    shop.channel("mail", "one")
+    shop.channel("text", identity="phone")
+    shop.message("hello", via=["mail", "text"], purpose="marketing", topic="news")
+    bus = await shop.open()
+    (delivery,) = await bus.send("hello", await shop.ada(email="ada@example.com", phone="+442079460000"))
+    provider = bus.lines["mail", "person"].providers[0]
+    usual = provider.deliver
+
+    async def deliver(content: Any, address: str, attempt: Any, keep: Any) -> Receipt:
+        receipt = await usual(content, address, attempt, keep)
+        await keep.set("sent", attempt.id)
+        return receipt
+
+    async def full(*args: Any) -> None:
+        raise StoreFull("no room")
+
+    monkeypatch.setattr(provider, "deliver", deliver)
+    monkeypatch.setattr(bus.parts.store, "note", full)
+    await bus.drain()
+    assert [each.reason for each in await bus.parts.store.attempts(delivery.id)] == ["store_away"]
+    await shop.until(timedelta(days=4))
+    row = await shop.row(delivery)
+    assert (row.state.value, row.reason) == ("failed", "answer_lost")
+    assert (len(shop.wire("mail", "one").handed), shop.wire("text").handed) == (1, [])
+    await shop.balanced()
+
+
 async def test_a_claim_that_was_not_answered_is_free_again_at_once(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its rows are in the hands of a lease that knows nothing of them: it ends, and nobody waits for its time to run out."""
     shop.channel("mail", "one")
