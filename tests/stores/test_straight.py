@@ -13,7 +13,7 @@ import pytest
 
 from omnibus.model.delivery import State
 from omnibus.model.event import Event
-from omnibus.store import Change, Limit, Move, Outcome, Settlement, Wish
+from omnibus.store import Change, Grant, Limit, Move, Outcome, Settlement, Wish
 from omnibus.stores.sqlite import Sqlite, batch, straight
 from omnibus.testing.contracts.store import NOW, attempt, delivery, event, settled
 
@@ -135,6 +135,34 @@ async def test_what_is_usual_is_not_looked_up(blank: Callable[[str], Path], monk
     assert [row[2] for row in rows["delivery"]] == ["sent", "sent", "sent", "sent", "sending", "queued"]
     assert [row[3] for row in rows["lane"]] == [None, None, None, None, "w"]
     assert len(rows["decision"]) == len(WHO) + 1
+
+
+async def test_a_batch_leaves_the_prepared_statements_of_the_next_where_they_are(blank: Callable[[str], Path]) -> None:
+    """Fifty a round, as the dispatcher has slots: from the second round on nothing is parsed anew."""
+    store = Sqlite(blank("store.db"), lambda: LATER)
+    await store.open()
+    who = [f"c{n:02}" for n in range(50)]
+    await store.create([(each, []) for each in who], NOW)
+    first = [event(f"first-{each}", each) for each in who]
+    assert all(await store.put([Change(each.subject, 0, (each,), {"x": b"0"}, each.order) for each in first]))
+    misses = []
+    for version in (1, 2, 3):
+        ids = {each: f"d{version}-{each}" for each in who}
+        await store.accept([Wish("", "", tuple([delivery(ids[each], each) for each in who]))])
+        claimed = await store.claim(NOW, limit=50, lease="w", term=60)
+        assert len(claimed) == len(who)
+        asked = [attempt(f"a{version}-{each}", ids[each], each, version, decision='{"v":1}') for each in who]
+        assert set(await store.attempt(asked)) == {Grant.GRANTED}
+        done = []
+        for each in who:
+            told = event(f"sent{version}-{each}", each, type_="message.sent", at=LATER)
+            change = Change(each, version, (told,), {"x": b"1"}, told.order)
+            outcome = Outcome(f"a{version}-{each}", "accepted")
+            done.append(settled(ids[each], each, outcome=outcome, change=change))
+        assert all(await store.settle(done))
+        misses.append(await store.engine.write(lambda db: db.cache_stats()["misses"]))
+    await store.aclose()
+    assert misses[1] == misses[2]
 
 
 async def test_a_free_lane_whose_head_is_in_hand_is_set_right(blank: Callable[[str], Path]) -> None:

@@ -22,6 +22,9 @@ from omnibus.errors import ConfigError, StoreFull
 T = TypeVar("T")
 Job = Callable[[apsw.Connection], Any]
 MOST = 200  # calls that share one commit
+#: places for prepared statements, as many as APSW has. It takes the next place in turn each time that a statement is done,
+#: also for each row of `executemany`: with fewer, a batch of fifty pushed all statements out, and each was parsed anew
+STATEMENTS = 512
 PATIENCE = 0.003  # seconds that a patient call waits for company
 NEAR = 8  # rows of a read that costs less than the way to another thread and back
 
@@ -32,7 +35,7 @@ class Stale(Exception):
 
 def connect(path: Path, *, readonly: bool = False) -> apsw.Connection:
     """Open a connection with the settings that the promises rest on."""
-    db = apsw.Connection(str(path), statementcachesize=300)
+    db = apsw.Connection(str(path), statementcachesize=STATEMENTS)
     db.set_busy_timeout(10_000)
     # else each new value of a parameter lets the statement be planned anew: ten times the price of running it
     # source: sqlite.org/c3ref/c_dbconfig_defensive.html on "QPSG"
