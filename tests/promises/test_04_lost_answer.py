@@ -10,6 +10,7 @@ import pytest
 
 from omnibus import Receipt, Refused, TryLater, Unknown, Unreachable
 from omnibus.errors import StoreFull
+from omnibus.testing import FakeChannel
 
 pytestmark = pytest.mark.promise
 
@@ -336,6 +337,30 @@ async def test_a_limit_is_no_lost_answer_though_the_store_is_away(shop: Any, mon
     await shop.until(timedelta(minutes=2))
     row = await shop.row(delivery)
     assert (row.state.value, row.flagged) == ("sent", False)
+    await shop.balanced()
+
+
+async def test_what_may_have_arrived_is_no_poison(shop: Any) -> None:
+    """Its channel breaks before the same key can be used again: whether it arrived, a report may still tell."""
+    calls: list[int] = []
+
+    def compose(self: Any, *told: Any) -> Any:
+        calls.append(1)
+        if len(calls) > 1:
+            raise ZeroDivisionError
+        return FakeChannel.compose(self, *told)
+
+    shop.channel("mail", "one", idempotency="key", channel={"compose": compose})
+    shop.message("hello", via=["mail"], purpose="marketing", topic="news")
+    bus = await shop.open()
+    shop.wire("mail", "one").lose(arrived=True)
+    (delivery,) = await bus.send("hello", await shop.ada())
+    await shop.until(timedelta(days=1))
+    row = await shop.row(delivery)
+    assert (row.state.value, row.reason, len(calls)) == ("failed", "answer_lost", 6)
+    told = {"id": "r", "type": "message.delivered", "attempt": keys(shop)[0]}
+    assert (await shop.report("mail", told, scheme="one")).status == 204
+    assert (await shop.row(delivery)).state.value == "delivered"
     await shop.balanced()
 
 

@@ -222,9 +222,9 @@ class Desk:
 
     def _fault(self, delivery: Delivery, error: Exception) -> None:
         road, faults = self.road, delivery.faults + 1
-        cause = f"{type(error).__name__}"
+        cause = type(error).__name__
         if faults >= POISON:
-            reason = f"poison: {cause}"
+            reason = "answer_lost" if _doubtful(delivery) else f"poison: {cause}"
             event = fact("message.failed", delivery, self.now, f"{delivery.id}:poison", {"reason": reason})
             settle_soon(road, delivery, State.FAILED, reason, events=[event], faults=faults)
             return
@@ -234,11 +234,16 @@ class Desk:
 
 def _end(delivery: Delivery, reason: str) -> tuple[State, str]:
     """Say how a delivery ends that no route may take."""
-    if delivery.state is State.UNKNOWN or delivery.flagged:
+    if _doubtful(delivery):
         return State.FAILED, "answer_lost"
     if delivery.tried:  # every way was tried, and the last one's answer is the reason
         return State.FAILED, delivery.reason or reason
     return State.DROPPED, reason
+
+
+def _doubtful(delivery: Delivery) -> bool:
+    """Tell whether it may have arrived already: a report may still say so."""
+    return delivery.state is State.UNKNOWN or delivery.flagged
 
 
 def waiting(delivery: Delivery) -> State:
