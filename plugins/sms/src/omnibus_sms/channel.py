@@ -30,7 +30,7 @@ from omnibus_sms.fitting import Pieces, fitted
 from omnibus_sms.keywords import opt_out_line
 from omnibus_sms.phones import by_country
 from omnibus_sms.picture import Bubble, bubble
-from omnibus_sms.segments import Encoding, segment
+from omnibus_sms.segments import Encoding
 from omnibus_sms.typography import Transliterate
 
 MAX_SEGMENTS = 3  # parts; past that most handsets still join, but readers and budgets do not
@@ -105,10 +105,9 @@ class Sms(Channel):
         """
         settings: SmsSettings = self.settings
         pieces = Pieces.of(draft, self._closing(draft))
-        text, losses = fitted(pieces, settings.max_segments, settings.transliterate, draft.message.source)
+        text, cut, losses = fitted(pieces, settings.max_segments, settings.transliterate, draft.message.source)
         media = tuple(each.url for each in draft.media if settings.mms and each.url.startswith("https://"))
         losses += tuple(Loss(f"picture {n + 1}", _WHY_NO_PICTURE) for n in range(len(draft.media) - len(media)))
-        cut = segment(text)
         return SmsContent(
             text=text, losses=losses, encoding=cut.encoding, segments=len(cut), media=media, name=pieces.name,
             cost=self._cost(context, len(cut)), colour=draft.brand.theme.primary, ink=draft.brand.theme.on_primary,

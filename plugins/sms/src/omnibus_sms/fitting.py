@@ -10,9 +10,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from omnibus import Draft, Loss, MessageError
-from omnibus_sms.segments import ALONE, segment
+from omnibus_sms.segments import ALONE, Segments, segment
 from omnibus_sms.typography import Transliterate, cleaned, transliterated
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[ \n]+|\n+")
@@ -73,18 +74,19 @@ class Pieces:
         return f"{text}\n{self.closing}" if self.closing and not self._says_how_to_stop(text) else text
 
     def _says_how_to_stop(self, text: str) -> bool:
-        asked = rf"(?i:{_ASKS})\W+(?:\w+\W+)?{re.escape(self.word)}\b|\b{re.escape(self.word)}\W+(?i:{_TELLS})\b"
-        return self.closing in text or bool(self.word and re.search(asked, text))
+        if not self.word or self.word not in text:
+            return self.closing in text
+        return self.closing in text or _stopping(self.word).search(text) is not None
 
 
-def fitted(pieces: Pieces, cap: int, mode: Transliterate, source: str) -> tuple[str, tuple[Loss, ...]]:
+def fitted(pieces: Pieces, cap: int, mode: Transliterate, source: str) -> tuple[str, Segments, tuple[Loss, ...]]:
     """Drop the least important sentences until the text needs at most *cap* parts.
 
     Args:
         source: the message's file, for the error.
 
     Returns:
-        The text, and what it lost.
+        The text, the parts it is cut into, and what it lost.
 
     Raises:
         MessageError: what must be said alone needs more parts.
@@ -92,8 +94,8 @@ def fitted(pieces: Pieces, cap: int, mode: Transliterate, source: str) -> tuple[
     order = sorted(pieces.pieces, key=lambda piece: piece.rank, reverse=True)
     for count in range(_surely_gone(order, cap), len(order) + 1):
         text, changed = _without(pieces, order[:count], mode)
-        if len(segment(text)) <= cap:
-            return text, (*_left_out(order[:count], cap), *_spelt(changed))
+        if len(cut := segment(text)) <= cap:
+            return text, cut, (*_left_out(order[:count], cap), *_spelt(changed))
     raise MessageError(
         f"what the SMS must say needs more than {cap} part{'s' * (cap != 1)}", where=source,
         fix="shorten link, offer label or opt_out_text, or raise max_segments in [channels.sms]",
@@ -126,14 +128,26 @@ def _sentences(text: str, kind: str, rank: int, place: int) -> Iterable[Piece]:
             start, gap = found.end(), "\n" if "\n" in found.group() else " "
 
 
+@lru_cache(maxsize=64)
+def _stopping(word: str) -> re.Pattern[str]:
+    """Find where a text says to answer *word*."""
+    return re.compile(rf"(?i:{_ASKS})\W+(?:\w+\W+)?{re.escape(word)}\b|\b{re.escape(word)}\W+(?i:{_TELLS})\b")
+
+
 def _names(text: str, name: str) -> bool:
     """Tell whether *text* names the brand in words; a link does not speak for it."""
-    words = _URL.sub(" ", text)
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", words, re.IGNORECASE) is not None
+    if text.isascii() and name.isascii() and name.lower() not in text.lower():
+        return False
+    return _naming(name).search(_URL.sub(" ", text)) is not None
+
+
+@lru_cache(maxsize=64)
+def _naming(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
 
 
 def _left_out(gone: Sequence[Piece], cap: int) -> Iterable[Loss]:
-    for kind, count in Counter(piece.kind for piece in gone).items():
+    for kind, count in Counter([piece.kind for piece in gone]).items() if gone else ():
         yield Loss(f"{kind}: {count} sentence{'s' * (count != 1)}", f"more than {cap} SMS part{'s' * (cap != 1)}")
 
 

@@ -6,6 +6,7 @@ Next: ``words.py`` makes texts fit, ``channel.py`` composes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -22,6 +23,7 @@ BASIC = {_codec.decode(bytes([code]))[0]: bytes([code]) for code in BASIC_CHARAC
 #: characters that cost two septets: escape and code
 EXTENSION = {_codec.decode(bytes([ESCAPE, code]))[0]: bytes([ESCAPE, code]) for code in BASIC_CHARACTER_SET_EXTENSION}
 GSM7 = BASIC | EXTENSION
+_SPELT = re.compile(f"[{re.escape(''.join(GSM7))}]*")
 
 #: units that one lone message holds: septets, or UTF-16 code units
 ALONE: dict[Encoding, int] = {"gsm7": 160, "ucs2": 70}
@@ -55,7 +57,7 @@ class Segments:
 
 def encoding_of(text: str) -> Encoding:
     """Choose GSM-7 when every character is in its tables; one foreign character moves all to UCS-2."""
-    return "gsm7" if GSM7.keys() >= set(text) else "ucs2"
+    return "gsm7" if _SPELT.fullmatch(text) else "ucs2"
 
 
 def segment(text: str, *, reference: int = 8) -> Segments:

@@ -30,6 +30,8 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 def cleaned(text: str) -> str:
     """Take out control and bidi-override characters and needless space; a tab becomes a space."""
+    if text.isprintable() and "  " not in text:  # one line, of which nothing is to be taken out
+        return text.strip()
     flat = _CONTROL.sub("", _LINE_END.sub("\n", text).replace("\t", " "))
     flat = re.sub(r" *\n *", "\n", re.sub(r" {2,}", " ", flat))
     return re.sub(r"\n{3,}", "\n\n", flat).strip()
