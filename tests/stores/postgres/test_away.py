@@ -123,12 +123,12 @@ async def test_a_commit_whose_answer_is_lost_is_looked_up(
     broken: list[bool] = []
     usual = engine.Engine._once
 
-    async def breaks(self: Any, db: Any, job: Any, mark: Any) -> Any:
+    async def breaks(self: Any, db: Any, job: Any, mark: Any, *number: str) -> Any:
         if broken:
-            return await usual(self, db, job, mark)
+            return await usual(self, db, job, mark, *number)
         broken.append(True)
         if committed:
-            await usual(self, db, job, mark)
+            await usual(self, db, job, mark, *number)
         else:
             async with db.transaction(force_rollback=True):
                 row = await (await db.execute(engine.NUMBER)).fetchone()

@@ -13,7 +13,7 @@ from omnibus.store import Change, Loaded, Spent, decode_bodies
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.engine import Connection, Surprise
 from omnibus.stores.postgres.sheet import Sheet, open_sheet
-from omnibus.stores.postgres.standing import batch
+from omnibus.stores.postgres.standing import batch, listed
 from omnibus.stores.rows import read_delivery, read_events
 from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.texts import matchless, storable
@@ -45,17 +45,16 @@ async def load(db: Connection, ids: Sequence[str], since: datetime | None) -> di
 
 
 async def _load(db: Connection, ids: list[str], since: datetime | None) -> tuple[dict[str, Loaded], list[str]]:
-    async with db.pipeline():
-        who = await db.execute(sql.READ_CUSTOMERS, (ids,))
-        contexts = await db.execute(sql.READ_CONTEXTS, (ids,))
-        identities = await db.execute(sql.READ_IDENTITIES, (ids,))
-        aliases = await db.execute(sql.READ_ALIASES, (ids,))
-        live = await db.execute(sql.READ_WATCHED, (ids,))
-        spent = None if since is None else await db.execute(sql.READ_SPENT, (ids, to_micros(since)))
-    known = dict(await who.fetchall())
-    bodies = {row[0]: row[1:] for row in await contexts.fetchall()}
+    who = await db.execute(sql.READ_PEOPLE, (listed(ids),))
+    identities = await db.execute(sql.READ_IDENTITIES, (ids,))
+    live = await db.execute(sql.READ_WATCHED, (ids,))
+    spent = None if since is None else await db.execute(sql.READ_SPENT, (ids, to_micros(since)))
+    people = await who.fetchall()
+    known = {row[0]: row[1] for row in people}
+    bodies = {row[0]: row[3:] for row in people if row[3] is not None}
     own = _grouped(await identities.fetchall())
-    below = _grouped(await aliases.fetchall())
+    winners = [row[0] for row in people if row[2]]
+    below = _grouped(await (await db.execute(sql.READ_ALIASES, (winners,))).fetchall()) if winners else {}
     watched: defaultdict[str, list[Any]] = defaultdict(list)
     for row in await live.fetchall():
         watched[row[1]].append(read_delivery(row))

@@ -57,6 +57,15 @@ AWAY = (
 
 
 NUMBER = "SELECT pg_current_xact_id()::text, pg_postmaster_start_time()::text"
+#: hot statements are planned once a connection: each finds its rows by key, and is not left to find another way
+PINNED = {
+    "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_bitmapscan": "off",
+    "enable_hashjoin": "off", "enable_mergejoin": "off",
+}  # fmt: skip
+_PINS = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in PINNED.items())
+PIN, PINNED_NUMBER = f"SELECT {_PINS}", f"{NUMBER}, {_PINS}"
+_PLAN = {"plan_cache_mode": "force_custom_plan"}
+UNPIN = "SELECT " + ", ".join(f"set_config('{name}', '{_PLAN.get(name, 'on')}', true)" for name in PINNED)
 
 
 class Stale(Exception):
@@ -131,24 +140,34 @@ class Engine:
         if pool is not None:
             await pool.close()
 
-    async def write(self, job: Job[T], *, patience: float = PATIENCE, silence: float = SILENCE) -> T:
+    async def write(
+        self, job: Job[T], *, patience: float = PATIENCE, silence: float = SILENCE, pinned: bool = False
+    ) -> T:
         """Run *job* in a transaction and return once it is committed.
 
         Args:
             silence: seconds that it may take, all its statements together.
+            pinned: its statements find their rows by key, and are planned once.
 
         Raises:
             StoreFull: the database is away, full or read-only; nothing is stored.
             InputError: a text holds a NUL; nothing is stored.
         """
-        return await self._again(lambda db, mark: self._once(db, job, mark), patience, silence)
+        number = PINNED_NUMBER if pinned else NUMBER
+        return await self._again(lambda db, mark: self._once(db, job, mark, number), patience, silence)
 
-    async def read(self, job: Job[T], *, snapshot: bool = False, silence: float = SILENCE) -> T:
-        """Run *job* without a transaction; with *snapshot* all its statements see the same moment."""
+    async def read(self, job: Job[T], *, snapshot: bool = False, silence: float = SILENCE, pinned: bool = False) -> T:
+        """Run *job* without a transaction; with *snapshot* all its statements see the same moment.
+
+        Args:
+            pinned: its statements find their rows by key, and are planned once.
+        """
 
         async def reading(db: Connection, mark: _Try) -> T:
             if not snapshot:
                 async with db.pipeline():
+                    if pinned:
+                        await db.execute(PIN)  # as long as the pipeline
                     return await job(db)
             async with db.transaction():
                 await db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -156,11 +175,12 @@ class Engine:
 
         return await self._again(reading, PATIENCE, silence)
 
-    async def _once(self, db: Connection, job: Job[T], mark: _Try) -> T:
+    async def _once(self, db: Connection, job: Job[T], mark: _Try, number: str) -> T:
         async with db.pipeline(), db.transaction():
-            number = await db.execute(NUMBER)
+            told = await db.execute(number)
             answer = await job(db)
-            mark.committing, mark.answer = await number.fetchone() or ("", ""), answer
+            row = await told.fetchone() or ("", "")
+            mark.committing, mark.answer = (row[0], row[1]), answer
         return answer
 
     async def _again(self, act: Callable[[Connection, _Try], Awaitable[T]], patience: float, silence: float) -> T:

@@ -9,8 +9,9 @@ from typing import Any
 
 from omnibus.model.delivery import FINAL, WAITING, Delivery, State
 from omnibus.store import CodeRow, Grant, OpenAttempt, Settlement, Try
+from omnibus.stores.postgres import plain
 from omnibus.stores.postgres import statements as sql
-from omnibus.stores.postgres.engine import Connection
+from omnibus.stores.postgres.engine import UNPIN, Connection
 from omnibus.stores.postgres.sheet import Sheet, open_sheet
 from omnibus.stores.postgres.standing import batch
 from omnibus.stores.pruned import FLAGGED, PRUNED, PRUNED_TALLIES, states_of
@@ -25,9 +26,6 @@ NEXT_DUE = (
 DUE = (
     "SELECT EXISTS (SELECT customer FROM lane WHERE lease IS NULL AND due <= %(now)s)"
     " OR EXISTS (SELECT customer FROM lane WHERE lease IS NULL AND urgent <= %(now)s)"
-)
-GUARD_PROVIDERS = (
-    "SELECT pg_advisory_xact_lock_shared(7304, hashtext(p)) FROM unnest(%s::text[]) AS p"  # against `shelf.pause`
 )
 
 
@@ -56,8 +54,19 @@ async def claim(db: Connection, now: datetime, limit: int, lease: str, term: flo
 
 async def attempt(db: Connection, tries: Sequence[Try], stirring: frozenset[str]) -> list[Grant]:
     """Write attempts down, each guarded on its own; a provider that is told to rest waits for none of them."""
-    providers = sorted({_name(each) for each in tries})
-    await db.execute(GUARD_PROVIDERS, (providers,))
+    changes = [each.change for each in tries]
+    await plain.lock(db, changes, (), {plain.provider_of(each) for each in tries})
+    granted = await plain.attempt(db, tries)
+    left = [each for each in tries if each.attempt not in granted]
+    grants = dict(zip([each.attempt for each in left], await _judged(db, left, stirring), strict=True))
+    return [grants.get(each.attempt, Grant.GRANTED) for each in tries]
+
+
+async def _judged(db: Connection, tries: Sequence[Try], stirring: frozenset[str]) -> list[Grant]:
+    if not tries:
+        return []
+    await db.execute(UNPIN)
+    providers = sorted({plain.provider_of(each) for each in tries})
     rows = [(each.change.customer, each.delivery) for each in tries]
     sheet = await open_sheet(db, [each.change for each in tries], stirring, rows=rows)
     limits = [(each, limit) for each in tries for limit in each.limits]
@@ -80,11 +89,6 @@ async def attempt(db: Connection, tries: Sequence[Try], stirring: frozenset[str]
     return grants
 
 
-def _name(each: Try) -> str:
-    """Name a try's provider as pauses do."""
-    return f"{each.channel}/{each.provider}"
-
-
 class _Page:
     """Grant tries one after the other; what one spends, the next of the same customer has not.
 
@@ -103,7 +107,7 @@ class _Page:
         customer = each.change.customer
         if row is None or row.lease != each.lease:
             return Grant.LOST
-        if self.resting.get(_name(each), 0) > started:
+        if self.resting.get(plain.provider_of(each), 0) > started:
             return Grant.PAUSED
         if each.limits and self._spent[customer] + each.points > self.left[each.attempt]:
             return Grant.OVER
@@ -125,6 +129,20 @@ async def settle(
     db: Connection, settlements: Sequence[Settlement], now: datetime, stirring: frozenset[str]
 ) -> list[bool]:
     """Write what became of claimed deliveries, each all or nothing."""
+    changes = [each.change for each in settlements if each.change is not None]
+    await plain.lock(db, changes, [each.customer for each in settlements], ())
+    settled = await plain.settle(db, settlements, now, stirring)
+    left = [place for place in range(len(settlements)) if place not in settled]
+    done = dict(zip(left, await _settled(db, [settlements[each] for each in left], now, stirring), strict=True))
+    return [done.get(place, True) for place in range(len(settlements))]
+
+
+async def _settled(
+    db: Connection, settlements: Sequence[Settlement], now: datetime, stirring: frozenset[str]
+) -> list[bool]:
+    if not settlements:
+        return []
+    await db.execute(UNPIN)
     changes = [each.change for each in settlements if each.change is not None]
     rows = [(each.change.customer if each.change else each.customer, each.delivery) for each in settlements]
     sheet = await open_sheet(db, changes, stirring, rows=rows)

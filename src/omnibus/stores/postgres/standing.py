@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,7 @@ def reaches(old: State, new: State) -> bool:
 def context_row(change: Change) -> Row:
     """Write a change's context as its columns."""
     time, id_, source = (to_micros(change.through[0]), *change.through[1:]) if change.through else (None, None, None)
-    return change.customer, change.version + 1, time, id_, source, encode_bodies(change.bodies or {})
+    return change.customer, change.version + 1, time, id_, source, body_of(change)
 
 
 async def batch(db: Connection, statement: str, rows: Iterable[Row]) -> Any:
@@ -79,7 +79,7 @@ def packed(rows: Iterable[Row]) -> str:
     Raises:
         InputError: a text holds a NUL.
     """
-    told = [dict(zip(_KEYS, map(_told, row), strict=False)) for row in rows]
+    told = [dict(zip(_KEYS, row, strict=False)) for row in rows]
     text = dump(told)
     if ESCAPED in text:  # a NUL, or what somebody said of one in a text of its own
         for row in told:
@@ -87,8 +87,17 @@ def packed(rows: Iterable[Row]) -> str:
     return text
 
 
-def _told(value: Any) -> Any:
-    return f"\\x{value.hex()}" if isinstance(value, bytes) else value
+def listed(texts: Sequence[str]) -> str:
+    """Write texts as the one JSON text that ``statements.listed`` reads; raises as ``packed``."""
+    text = dump(texts)
+    if ESCAPED in text:
+        refuse(*texts)
+    return text
+
+
+def body_of(change: Change) -> str:
+    """Write a context's facets as the text of its bytes."""
+    return f"\\x{encode_bodies(change.bodies or {}).hex()}"
 
 
 ESCAPED = r"\u0000"

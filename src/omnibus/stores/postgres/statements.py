@@ -26,6 +26,11 @@ def rows(columns: str, name: str = "u") -> str:
     return f"ROWS FROM (json_to_recordset(%s) AS ({told})) WITH ORDINALITY AS {name}({names}, n)"
 
 
+def listed(name: str = "u", column: str = "customer") -> str:
+    """Write texts, given as one JSON text, as a table of one column."""
+    return f"json_array_elements_text(%s) AS {name}({column})"
+
+
 def key(number: int) -> str:
     """Name a column in the JSON of a batch."""
     return f"c{number}"
@@ -191,18 +196,19 @@ WITH u AS MATERIALIZED (
 """
 TAKE_HEADS = f"""
 WITH h AS MATERIALIZED (
-  SELECT l.customer, d.id FROM unnest(%(lanes)s::text[]) AS l(customer) LEFT JOIN LATERAL (
-    SELECT id FROM delivery WHERE customer = l.customer AND due <= %(now)s AND lease IS NULL ORDER BY due, id LIMIT 1
+  SELECT l.customer, d.place, d.state FROM unnest(%(lanes)s::text[]) AS l(customer) LEFT JOIN LATERAL (
+    SELECT ctid AS place, state FROM delivery WHERE customer = l.customer AND due <= %(now)s AND lease IS NULL
+    ORDER BY due, id LIMIT 1
   ) d ON true
 ), held AS (
-  UPDATE lane l SET lease = %(lease)s, lease_until = {CLOCK} + %(term)s FROM h
-  WHERE l.customer = h.customer AND h.id IS NOT NULL
+  UPDATE lane l SET lease = %(lease)s, lease_until = {CLOCK} + %(term)s
+  WHERE l.customer = ANY(ARRAY(SELECT customer FROM h WHERE place IS NOT NULL))
 ), empty AS (
-  UPDATE lane l SET {FROM_DELIVERIES} FROM h WHERE l.customer = h.customer AND h.id IS NULL
+  UPDATE lane l SET {FROM_DELIVERIES} WHERE l.customer = ANY(ARRAY(SELECT customer FROM h WHERE place IS NULL))
 ) UPDATE delivery d SET lease = %(lease)s, lease_until = {CLOCK} + %(term)s,
   state = CASE WHEN d.state IN ('queued', 'held') THEN 'sending' ELSE d.state END
-FROM h, delivery old WHERE d.customer = h.customer AND d.id = h.id AND old.customer = h.customer AND old.id = h.id
-RETURNING {", ".join("old.state" if each == "state" else f"d.{each}" for each in DELIVERY.split(", "))}
+FROM h WHERE d.ctid = h.place
+RETURNING {", ".join("h.state" if each == "state" else f"d.{each}" for each in DELIVERY.split(", "))}
 """
 
 # ---- leases
@@ -218,15 +224,21 @@ EXPIRED = (
 )
 LOCK_EXPIRED = "SELECT customer FROM lane WHERE customer = ANY(%s) ORDER BY customer FOR UPDATE SKIP LOCKED"
 RESCUE = f"""
-UPDATE delivery d SET due = %s, lease = NULL, lease_until = NULL, state = CASE WHEN d.state <> 'sending' THEN d.state
+UPDATE delivery d SET due = %s, lease = NULL, lease_until = NULL, attempts = greatest(d.attempts,
+  (SELECT max(a.number) FROM attempt a WHERE a.delivery = d.id AND a.customer = d.customer)), state = CASE WHEN d.state <> 'sending' THEN d.state
   WHEN EXISTS (SELECT FROM attempt a WHERE a.delivery = d.id AND a.customer = d.customer AND a.outcome = '')
   THEN 'unknown' ELSE 'queued' END
 WHERE d.customer = ANY(%s) AND d.lease IS NOT NULL AND d.lease_until < {CLOCK}
 """
 # ---- load
 
+READ_PEOPLE = (
+    'SELECT c.id, c."into", o.any IS NOT NULL, x.version, x.time, x.id, x.source, x.body'
+    f' FROM {listed()} CROSS JOIN LATERAL (SELECT id, "into" FROM customer WHERE id = u.customer OFFSET 0) c'
+    ' LEFT JOIN LATERAL (SELECT true AS any FROM customer WHERE "into" = u.customer LIMIT 1) o ON true'
+    " LEFT JOIN LATERAL (SELECT version, time, id, source, body FROM context WHERE customer = u.customer OFFSET 0) x ON true"
+)
 READ_CONTEXTS = "SELECT customer, version, time, id, source, body FROM context WHERE customer = ANY(%s)"
-READ_CUSTOMERS = 'SELECT id AS customer, "into" FROM customer WHERE id = ANY(%s)'
 READ_IDENTITIES = "SELECT customer, kind, value, ref, verified, evidence FROM identity WHERE customer = ANY(%s) ORDER BY position, ref"
 READ_ALIASES = (
     "WITH RECURSIVE down AS (SELECT id AS customer, id, 0 AS depth FROM customer WHERE id = ANY(%s) UNION ALL"

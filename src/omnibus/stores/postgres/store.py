@@ -42,6 +42,7 @@ class Postgres(Hinting, Hearing, Rolling, Store):
     def __init__(self, url: str, now: Callable[[], datetime]) -> None:
         self.now = now
         self._url = url
+        self._found = False  # the last claim found something, so the next one will
         self.engine = Engine(url)
         self.ear = Engine(url, least=0, most=1)  # one connection, for what it locks; none where nobody hears
 
@@ -64,7 +65,7 @@ class Postgres(Hinting, Hearing, Rolling, Store):
     # customers
 
     async def load(self, ids: Sequence[str], *, since: datetime | None = None) -> dict[str, Loaded]:
-        return await self.engine.read(lambda db: customers.load(db, ids, since))
+        return await self.engine.read(lambda db: customers.load(db, ids, since), pinned=True)
 
     async def now_called(self, ids: Sequence[str]) -> dict[str, str]:
         return await self.engine.read(lambda db: customers.canonical(db, storable(ids)))
@@ -119,18 +120,24 @@ class Postgres(Hinting, Hearing, Rolling, Store):
             await self.engine.write(lambda db: accepting.accept_many(db, mailing))
 
     async def claim(self, now: datetime, *, limit: int, lease: str, term: float) -> list[Delivery]:
-        if not await self.engine.read(lambda db: outbox.due(db, now)):
+        if not self._found and not await self.engine.read(lambda db: outbox.due(db, now), pinned=True):
             return []  # a look is a third of a transaction that finds nothing
-        return await self.engine.write(lambda db: outbox.claim(db, now, limit, lease, term))
+        found = await self.engine.write(lambda db: outbox.claim(db, now, limit, lease, term), pinned=True)
+        self._found = bool(found)
+        return found
 
     async def attempt(self, tries: Sequence[Try]) -> list[Grant]:
-        return await self.engine.write(lambda db: outbox.attempt(db, tries, self.stirring)) if tries else []
+        if not tries:
+            return []
+        return await self.engine.write(lambda db: outbox.attempt(db, tries, self.stirring), pinned=True)
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         if not settlements:
             return []
         now = self.now()
-        return await self.engine.write(lambda db: outbox.settle(db, settlements, now, self.stirring), patience=LONG)
+        return await self.engine.write(
+            lambda db: outbox.settle(db, settlements, now, self.stirring), patience=LONG, pinned=True
+        )
 
     async def renew(self, lease: str, term: float) -> int:
         return await self.engine.write(lambda db: outbox.renew(db, lease, term))
