@@ -14,24 +14,11 @@ SOURCE = Path(omnibus.__file__).parent
 ROOT = Path(__file__).parents[1]
 MOST = 300
 
-#: file → why it may be longer, and how long
-LONGER = {
-    "bus.py": ("the hall: each method is a few lines, and they belong side by side", 400),
-}
-
-
-def files() -> dict[str, int]:
-    return {str(path.relative_to(SOURCE)): len(path.read_text().splitlines()) for path in sorted(SOURCE.rglob("*.py"))}
-
 
 def test_no_file_is_too_long() -> None:
-    assert {name: size for name, size in files().items() if size > LONGER.get(name, ("", MOST))[1]} == {}
-
-
-def test_an_exception_is_still_one() -> None:
-    sizes = files()
-    assert {name for name in LONGER if sizes.get(name, 0) <= MOST} == set()
-    assert all(why for why, _ in LONGER.values())
+    files = [*SOURCE.rglob("*.py"), *ROOT.glob("plugins/*/src/**/*.py")]
+    sizes = {str(path): len(path.read_text().splitlines()) for path in files}
+    assert {name: size for name, size in sizes.items() if size > MOST} == {}
 
 
 def imports() -> dict[str, set[str]]:

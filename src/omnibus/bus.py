@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from omnibus.campaigns.campaigns import Everybody
-from omnibus.errors import StoreFull
 from omnibus.inbound.crossing import Crossing
 from omnibus.inbound.door import check_type
 from omnibus.inbound.receive import receive
@@ -32,11 +29,11 @@ from omnibus.outbound.why import why
 from omnibus.parts import Parts
 from omnibus.provider import Provider
 from omnibus.store import Wish
+from omnibus.work import Worker
 
 APP = "app"  # the source of events that the embedding app tracks without naming one
 CHUNK = 300  # customers in one commit: two or three milliseconds of the writer
 KEYED = 100  # … with a key each, which costs three times as much
-IDLE = 1.0  # seconds of machine time between two looks at an idle store
 
 
 class Bus:
@@ -46,6 +43,7 @@ class Bus:
         self.parts = parts
         self.customers, self.campaigns = parts.customers, parts.campaigns
         self.now = parts.timeline.now
+        self._worker = Worker(parts)
         self._opened = False
         self._acceptance = Acceptance(parts.store, Crossing)
 
@@ -282,14 +280,7 @@ class Bus:
 
     async def drain(self) -> int:
         """Work until nothing is due now: deliveries and journeys; returns how much was done. For tests and virtual time."""
-        done = 0
-        self.campaigns.look()
-        while True:
-            count = await self.campaigns.advance()
-            count += await self.parts.dispatcher.drain() + await self.parts.journeys.advance()
-            if not count:
-                return done
-            done += count
+        return await self._worker.drain()
 
     async def next_due(self) -> datetime | None:
         """Tell when the next delivery or journey step is due."""
@@ -301,40 +292,4 @@ class Bus:
         Raises:
             ConfigError: another process works on this store already.
         """
-        parts, stop = self.parts, stop or asyncio.Event()
-        await parts.store.take_work()
-        await parts.store.rescue(self.now(), everything=True)
-        aside = [asyncio.create_task(self._renew(stop)), asyncio.create_task(parts.pruner.run())]
-        try:
-            while not stop.is_set():
-                try:
-                    count = await self.campaigns.advance()
-                    count += await parts.dispatcher.round() + await parts.journeys.advance()
-                except StoreFull:  # disk full, locked or away: heal without a restart
-                    count = 0
-                    parts.dispatcher.let_go()
-                if not count:
-                    await parts.bell.work(await self._pause())
-            await parts.dispatcher.finish()
-        finally:
-            stop.set()  # who is asked to end while a connection breaks may hear of the one and not of the other
-            for each in aside:
-                each.cancel()
-                with suppress(asyncio.CancelledError):
-                    await each
-
-    async def _pause(self) -> float:
-        try:
-            due = await self.next_due()
-        except StoreFull:
-            return IDLE
-        idle = IDLE * random.uniform(0.75, 1.25)  # noqa: S311 - spreads the workers
-        return idle if due is None else min(max((due - self.now()).total_seconds(), 0.005), idle)
-
-    async def _renew(self, stop: asyncio.Event) -> None:
-        road = self.parts.road
-        while not stop.is_set():
-            await asyncio.sleep(road.lease_term / 3)
-            with suppress(StoreFull):  # the next round renews
-                await road.store.renew(self.parts.dispatcher.lease, road.lease_term)
-                await road.store.rescue(self.now())
+        await self._worker.work(stop or asyncio.Event())
