@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -431,3 +432,19 @@ async def test_the_drive_lives_from_due_to_due(shop: Any) -> None:
     assert VirtualClock(shop.clock.now(), shop.folder / "clock").now() == shop.clock.now() + 3 * DAY
     clock.advance_to(shop.clock.now())
     assert clock.now() == shop.clock.now() + 3 * DAY
+
+
+async def test_a_worker_whose_leases_cannot_be_renewed_says_so(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something else than a store without room: it would look as if it worked, and lose what it holds."""
+    shop.channel("mail")
+    bus = await shop.open()
+    bus.parts.road.lease_term = 0.01
+
+    async def renew(*told: Any) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(bus.parts.store, "renew", renew)
+    with pytest.raises(ZeroDivisionError):
+        async with asyncio.timeout(20) as bound:
+            await bus.work()
+    assert not bound.expired(), "it was told at once, not when the work was ended"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from contextlib import suppress
 
 from omnibus.errors import StoreFull
@@ -38,9 +39,12 @@ class Worker:
         parts = self._parts
         await parts.store.take_work()
         await parts.store.rescue(self._now(), everything=True)
-        aside = [asyncio.create_task(self._renew(stop)), asyncio.create_task(parts.pruner.run())]
+        aside = [asyncio.create_task(each) for each in (self._renew(stop), parts.pruner.run())]
+        for each in aside:
+            each.add_done_callback(lambda _: parts.bell.hear())
         try:
             while not stop.is_set():
+                _sound(aside)
                 if not await self._round():
                     await parts.bell.work(await self._pause())
             await parts.dispatcher.finish()
@@ -48,8 +52,7 @@ class Worker:
             stop.set()  # who is asked to end while a connection breaks may hear of the one and not of the other
             for each in aside:
                 each.cancel()
-                with suppress(asyncio.CancelledError):
-                    await each
+            await asyncio.gather(*aside, return_exceptions=True)
 
     async def _round(self) -> int:
         parts = self._parts
@@ -77,3 +80,10 @@ class Worker:
             with suppress(StoreFull):  # the next round renews
                 await road.store.renew(self._parts.dispatcher.lease, road.lease_term)
                 await road.store.rescue(self._now())
+
+
+def _sound(aside: Sequence[asyncio.Task[None]]) -> None:
+    """Raise what ended a task that never ends by itself: without leases, what we hold would be taken for a dead worker's."""
+    for each in aside:
+        if each.done():
+            each.result()
