@@ -14,7 +14,6 @@ from omnibus.errors import MessageError
 from omnibus.model.attempt import Attempt
 from omnibus.model.campaign import STOPPED
 from omnibus.model.content import Content
-from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery, State
 from omnibus.model.event import Event
 from omnibus.model.message import Message, Purpose
@@ -164,7 +163,7 @@ class Desk:
         """Compose, with what the offer promises; what cannot be said goes another way."""
         road, context, route = self.road, chosen.basis.context, chosen.route
         line = road.lines[(route.channel, delivery.audience)]
-        promised = self._promised(delivery, context)
+        promised = road.promised(delivery, context, self.now)
         try:
             terms = promised.terms if promised else None
             message, content = road.composer.compose(delivery, line.channel, context, terms, self.now)
@@ -200,14 +199,6 @@ class Desk:
             return
         tried = (*delivery.tried, route_key(route.channel, route.provider, route.identity))
         settle_soon(self.road, delivery, State.QUEUED, f"cannot compose: {error}", due=self.now, tried=tried)
-
-    def _promised(self, delivery: Delivery, context: Context) -> Promised | None:
-        if not delivery.offer:
-            return None
-        profile, brand = context.named("profile"), self.road.brand
-        return self.road.promise(
-            delivery.offer, context, profile.locale or brand.locale, profile.zone or brand.zone, self.now
-        )
 
     def _issued(self, promised: Promised | None, basis: Basis) -> tuple[Change, Basis | None, Event | None]:
         """Give what the attempt's commit does to the context, and the context that stands afterwards."""

@@ -44,10 +44,7 @@ async def _by(road: Road, delivery: Delivery, name: str) -> Shown:
 
 
 def _content(road: Road, delivery: Delivery, line: Line, context: Context, now: datetime) -> Content:
-    profile, terms = context.named("profile"), None
-    if delivery.offer:
-        locale, zone = profile.locale or road.brand.locale, profile.zone or road.brand.zone
-        promised = road.promise(delivery.offer, context, locale, zone, now)
-        terms = promised.terms if promised else None
+    promised = road.promised(delivery, context, now)
+    terms = promised.terms if promised else None
     _, content = road.composer.compose(delivery, line.channel, context, terms, now)
     return content

@@ -83,6 +83,13 @@ class Road:
         line = self.lines.get((channel, audience))
         return next((each for each in line.providers if each.scheme == scheme), None) if line else None
 
+    def promised(self, delivery: Delivery, context: Context, now: datetime) -> Promised | None:
+        """Give what its offer promises this customer, in their language and zone; None without one, or when it is over."""
+        if not delivery.offer:
+            return None
+        profile, brand = context.named("profile"), self.brand
+        return self.promise(delivery.offer, context, profile.locale or brand.locale, profile.zone or brand.zone, now)
+
     def ambient(self, delivery: Delivery, channel: str) -> bool:
         """Tell whether the channel waits for a visit."""
         line = self.lines.get((channel, delivery.audience))
