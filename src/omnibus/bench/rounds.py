@@ -184,7 +184,7 @@ def _reason(error: Exception) -> str:
     return f"{error or type(error).__name__}" if isinstance(error, RuntimeError) else f"{type(error).__name__}: {error}"
 
 
-def _rest() -> None:
+def rest() -> None:
     """Let the collector of cycles leave alone what is there already, as `omnibus work` does; for every row alike."""
     gc.unfreeze()
     gc.collect()
@@ -194,7 +194,7 @@ def _rest() -> None:
 
 async def _timed(row: Row) -> Figure:
     trial = await row.make()
-    _rest()
+    rest()
     await asyncio.sleep(0)
     wall, cpu = time.perf_counter(), time.process_time()
     done = await trial.run()

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from omnibus.bench.campaign_http import Sinks
+from omnibus.bench.rounds import rest
 from omnibus.bench.scenes import NOW
 from omnibus.build import build
 from omnibus.settings import load
@@ -20,6 +21,7 @@ async def work(folder: Path, slots: int) -> None:
     async with bus:
         await bus.parts.store.take_work()
         await bus.next_due()  # its connections are open
+        rest()
         _say("ready")
         if not await asyncio.to_thread(sys.stdin.readline):
             return

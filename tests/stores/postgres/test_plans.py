@@ -17,15 +17,15 @@ LISTED = '["c1", "c2"]'
 HOT: dict[str, tuple[str, Any]] = {
     "due": (outbox.DUE, {"now": 1}),
     "take_lanes": (sql.TAKE_LANES, {"now": 1, "limit": 50}),
-    "take_heads": (sql.TAKE_HEADS, {"now": 1, "lease": "w", "term": 1, "lanes": ["c1", "c2"]}),
+    "take_heads": (sql.TAKE_HEADS, {"now": 1, "lease": "w", "term": 1, "lanes": LISTED}),
     "people": (sql.READ_PEOPLE, (LISTED,)),
-    "identities": (sql.READ_IDENTITIES, (["c1", "c2"],)),
-    "watched": (sql.READ_WATCHED, (["c1", "c2"],)),
-    "spent": (sql.READ_SPENT, (["c1", "c2"], 1)),
+    "identities": (sql.READ_IDENTITIES, (LISTED,)),
+    "watched": (sql.READ_WATCHED, (LISTED,)),
+    "spent": (sql.READ_SPENT, (LISTED, 1)),
     "lock": (plain.LOCK, ("[]", LISTED, LISTED)),
     "attempt": (plain.ATTEMPT, ("[]", "[]")),
     "settle": (plain.SETTLE, ("[]", 1, 1)),
-    "refresh": (sql.REFRESH_LANES, (["c1", "c2"],)),
+    "refresh": (sql.REFRESH_LANES, (LISTED,)),
 }
 #: a look at what is free to go through from end to end: what is due first stands first
 IN_ORDER = {"lane_due", "lane_urgent"}
@@ -70,8 +70,6 @@ async def plan_of(db: Any, statement: str, given: Any) -> dict[str, Any]:
 
 
 def _literal(value: Any) -> str:
-    if isinstance(value, list):
-        return "ARRAY[" + ", ".join(_literal(each) for each in value) + "]"
     return str(value) if isinstance(value, int) else "'" + value + "'"
 
 

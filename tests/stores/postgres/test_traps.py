@@ -87,7 +87,7 @@ async def test_trap_3_a_claim_looks_at_heads_not_at_what_waits_behind_them(
     )
     await db.execute("INSERT INTO lane (customer, due) VALUES ('ada', 1)")
     await db.execute("ANALYZE delivery")
-    given = {"now": 10**16, "limit": 10, "lease": "w", "term": 1, "lanes": ["ada", "ben"]}
+    given = {"now": 10**16, "limit": 10, "lease": "w", "term": 1, "lanes": '["ada", "ben"]'}
     plan = [
         row[0]
         for row in await (
@@ -98,7 +98,7 @@ async def test_trap_3_a_claim_looks_at_heads_not_at_what_waits_behind_them(
     removed = [line for line in plan if "Rows Removed" in line and int(line.rpartition(":")[2]) > 10]
     assert not removed, plan
     free = f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {sql.REFRESH_LANES}"
-    plan = [row[0] for row in await (await db.execute(free, (["ada"],))).fetchall()]
+    plan = [row[0] for row in await (await db.execute(free, ('["ada"]',))).fetchall()]
     assert not any("Seq Scan on delivery" in line for line in plan), plan
 
 

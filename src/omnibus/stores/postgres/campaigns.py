@@ -16,6 +16,7 @@ from omnibus.model.delivery import Delivery
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.accepting import spread
 from omnibus.stores.postgres.engine import Connection
+from omnibus.stores.postgres.standing import listed
 from omnibus.stores.pruned import PRUNED, PRUNED_TALLIES, sums_of
 from omnibus.stores.rolls import (
     ASLEEP,
@@ -254,7 +255,7 @@ async def _move(db: Connection, which: Sequence[str], act: str, given: dict[str,
     async with db.pipeline():
         await db.execute(sql.LOCK_LANES, (lanes,))
         await db.execute(act, {**given, "lanes": lanes, "ids": ids})
-        await db.execute(sql.REFRESH_LANES, (lanes,))
+        await db.execute(sql.REFRESH_LANES, (listed(lanes),))
     return len(rows)
 
 

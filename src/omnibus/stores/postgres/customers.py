@@ -45,10 +45,11 @@ async def load(db: Connection, ids: Sequence[str], since: datetime | None) -> di
 
 
 async def _load(db: Connection, ids: list[str], since: datetime | None) -> tuple[dict[str, Loaded], list[str]]:
-    who = await db.execute(sql.READ_PEOPLE, (listed(ids),))
-    identities = await db.execute(sql.READ_IDENTITIES, (ids,))
-    live = await db.execute(sql.READ_WATCHED, (ids,))
-    spent = None if since is None else await db.execute(sql.READ_SPENT, (ids, to_micros(since)))
+    these = listed(ids)
+    who = await db.execute(sql.READ_PEOPLE, (these,))
+    identities = await db.execute(sql.READ_IDENTITIES, (these,))
+    live = await db.execute(sql.READ_WATCHED, (these,))
+    spent = None if since is None else await db.execute(sql.READ_SPENT, (these, to_micros(since)))
     people = await who.fetchall()
     known = {row[0]: row[1] for row in people}
     bodies = {row[0]: row[3:] for row in people if row[3] is not None}
@@ -86,7 +87,7 @@ async def page(db: Connection, after: str, limit: int) -> list[Customer]:
     ids = [row[0] for row in await (await db.execute(PAGE, (after, limit))).fetchall()]
     if not ids:
         return []
-    own = _grouped(await (await db.execute(sql.READ_IDENTITIES, (ids,))).fetchall())
+    own = _grouped(await (await db.execute(sql.READ_IDENTITIES, (listed(ids),))).fetchall())
     return [Customer(each, _identities(own.get(each, []))) for each in ids]
 
 

@@ -40,6 +40,7 @@ LINE = {
     "connect_timeout": 5, "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }  # fmt: skip
+HELD = {"prepare_threshold": 1}  # what is asked a second time stays prepared
 #: a stuck statement, a stuck lock and a forgotten transaction end by themselves: docs/reference/store-and-scale.md
 SETTINGS = (
     ("statement_timeout", "30s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s"),
@@ -129,7 +130,7 @@ class Engine:
         """Open the pool; connections come as they are needed."""
         told = conninfo_to_dict(self._url)
         self._pool = AsyncConnectionPool(
-            self._url, kwargs={key: value for key, value in LINE.items() if key not in told}, min_size=self._least, max_size=self._most,
+            self._url, kwargs={**{key: value for key, value in LINE.items() if key not in told}, **HELD}, min_size=self._least, max_size=self._most,
             open=False, configure=configure, timeout=PATIENCE, reconnect_timeout=10.0,
         )  # fmt: skip
         await self._pool.open()

@@ -9,7 +9,7 @@ from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.customers import canonical
 from omnibus.stores.postgres.engine import Connection, Stale
 from omnibus.stores.postgres.sheet import Sheet, open_sheet
-from omnibus.stores.postgres.standing import batch
+from omnibus.stores.postgres.standing import batch, listed
 
 INTO = 'UPDATE customer SET "into" = %s WHERE id = %s AND "into" IS NULL'
 APART = 'UPDATE customer SET "into" = NULL WHERE id = %s'
@@ -55,7 +55,7 @@ async def merge(
         await db.execute(MOVE_RUNS, {"to": winner, "of": loser})
         await db.execute(END_RUNS, (loser,))
         await db.execute(DROP_CONTEXT, (loser,))
-        await db.execute(sql.REFRESH_LANES, (both,))
+        await db.execute(sql.REFRESH_LANES, (listed(both),))
     if joined.rowcount != 1:
         raise Stale
 
@@ -83,7 +83,7 @@ async def unmerge(db: Connection, loser: str, changes: Sequence[Change], stirrin
         await db.execute(GIVE_DELIVERIES, (loser, winner, own))
         await db.execute(GIVE_ATTEMPTS, (loser, winner, loser))
         await db.execute(GIVE_RUNS, {"to": loser, "of": winner, "own": own})
-        await db.execute(sql.REFRESH_LANES, (both,))
+        await db.execute(sql.REFRESH_LANES, (listed(both),))
 
 
 async def _open(db: Connection, both: Sequence[str], changes: Sequence[Change], stirring: frozenset[str]) -> Sheet:

@@ -13,7 +13,7 @@ from omnibus.stores.postgres import plain
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.engine import UNPIN, Connection
 from omnibus.stores.postgres.sheet import Sheet, open_sheet
-from omnibus.stores.postgres.standing import batch
+from omnibus.stores.postgres.standing import batch, listed
 from omnibus.stores.pruned import FLAGGED, PRUNED, PRUNED_TALLIES, states_of
 from omnibus.stores.rows import ATTEMPT, Row, read_attempt, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
@@ -47,7 +47,7 @@ async def claim(db: Connection, now: datetime, limit: int, lease: str, term: flo
     lanes = [row[0] for row in await (await db.execute(sql.TAKE_LANES, given)).fetchall()]
     if not lanes:
         return []
-    rows = await (await db.execute(sql.TAKE_HEADS, {**given, "lanes": lanes})).fetchall()
+    rows = await (await db.execute(sql.TAKE_HEADS, {**given, "lanes": listed(lanes)})).fetchall()
     place = {customer: number for number, customer in enumerate(lanes)}
     return [read_delivery(row) for row in sorted(rows, key=lambda row: place[row[1]])]
 
@@ -168,7 +168,7 @@ async def rescue(db: Connection, now: datetime) -> int:
     mine = [row[0] for row in await (await db.execute(sql.LOCK_EXPIRED, (expired,))).fetchall()]
     async with db.pipeline():
         freed = await db.execute(sql.RESCUE, (to_micros(now), mine))
-        await db.execute(sql.REFRESH_LANES, (mine,))
+        await db.execute(sql.REFRESH_LANES, (listed(mine),))
     return freed.rowcount
 
 

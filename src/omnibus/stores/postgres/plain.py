@@ -174,7 +174,7 @@ async def settle(
     if rows and (rows[0][1] != len(done) or rows[0][2] != sum(row[3] for row in rows)):
         raise Surprise
     if done:
-        await db.execute(sql.REFRESH_LANES, ([settlements[each].customer for each in done],))
+        await db.execute(sql.REFRESH_LANES, (listed([settlements[each].customer for each in done]),))
     return done
 
 

@@ -15,7 +15,7 @@ from omnibus.model.delivery import SHOWN, State, may_move
 from omnibus.store import Change, Move, Outcome, Settlement
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.engine import Connection, Surprise
-from omnibus.stores.postgres.standing import Standing, batch, context_row, reaches
+from omnibus.stores.postgres.standing import Standing, batch, context_row, listed, reaches
 from omnibus.stores.rows import Row, dump, event_row, micros
 from omnibus.stores.schema import to_micros
 from omnibus.stores.texts import without_nul
@@ -209,7 +209,7 @@ class Sheet:
             lanes = [(customer, due, None) for customer, due in self.raised.items() if customer not in self.freed]
             await batch(db, sql.RAISE_LANES, lanes)
             if self.freed:
-                await db.execute(sql.REFRESH_LANES, (list(self.freed),))
+                await db.execute(sql.REFRESH_LANES, (listed(list(self.freed)),))
         if put is not None and put.rowcount != len(self.events):
             raise Surprise
 

@@ -31,6 +31,10 @@ def listed(name: str = "u", column: str = "customer") -> str:
     return f"json_array_elements_text(%s) AS {name}({column})"
 
 
+#: one of texts, given as one JSON text
+THESE = "ANY(ARRAY(SELECT json_array_elements_text(%s)))"
+
+
 def key(number: int) -> str:
     """Name a column in the JSON of a batch."""
     return f"c{number}"
@@ -159,7 +163,7 @@ FROM_DELIVERIES = (
     f" lease = (SELECT d.lease {_OF_LANE} d.lease IS NOT NULL ORDER BY d.lease LIMIT 1),"
     f" lease_until = (SELECT d.lease_until {_OF_LANE} d.lease IS NOT NULL ORDER BY d.lease LIMIT 1)"
 )
-REFRESH_LANES = f"UPDATE lane l SET {FROM_DELIVERIES} WHERE l.customer = ANY(%s)"
+REFRESH_LANES = f"UPDATE lane l SET {FROM_DELIVERIES} WHERE l.customer = {THESE}"
 
 # ---- accept
 
@@ -196,7 +200,7 @@ WITH u AS MATERIALIZED (
 """
 TAKE_HEADS = f"""
 WITH h AS MATERIALIZED (
-  SELECT l.customer, d.place, d.state FROM unnest(%(lanes)s::text[]) AS l(customer) LEFT JOIN LATERAL (
+  SELECT l.customer, d.place, d.state FROM json_array_elements_text(%(lanes)s) AS l(customer) LEFT JOIN LATERAL (
     SELECT ctid AS place, state FROM delivery WHERE customer = l.customer AND due <= %(now)s AND lease IS NULL
     ORDER BY due, id LIMIT 1
   ) d ON true
@@ -239,15 +243,15 @@ READ_PEOPLE = (
     " LEFT JOIN LATERAL (SELECT version, time, id, source, body FROM context WHERE customer = u.customer OFFSET 0) x ON true"
 )
 READ_CONTEXTS = "SELECT customer, version, time, id, source, body FROM context WHERE customer = ANY(%s)"
-READ_IDENTITIES = "SELECT customer, kind, value, ref, verified, evidence FROM identity WHERE customer = ANY(%s) ORDER BY position, ref"
+READ_IDENTITIES = f"SELECT customer, kind, value, ref, verified, evidence FROM identity WHERE customer = {THESE} ORDER BY position, ref"
 READ_ALIASES = (
     "WITH RECURSIVE down AS (SELECT id AS customer, id, 0 AS depth FROM customer WHERE id = ANY(%s) UNION ALL"
     ' SELECT down.customer, c.id, depth + 1 FROM down JOIN customer c ON c."into" = down.id)'
     " SELECT customer, id FROM down WHERE depth > 0 ORDER BY depth, id"
 )
-READ_WATCHED = f"SELECT {DELIVERY} FROM delivery WHERE customer = ANY(%s) AND watched = 1"
+READ_WATCHED = f"SELECT {DELIVERY} FROM delivery WHERE customer = {THESE} AND watched = 1"
 READ_SPENT = (
-    "SELECT customer, started, channel, points FROM attempt WHERE customer = ANY(%s) AND started >= %s AND points > 0"
+    f"SELECT customer, started, channel, points FROM attempt WHERE customer = {THESE} AND started >= %s AND points > 0"
     " ORDER BY started, id"
 )
 READ_EVENTS = f"SELECT {EVENT} FROM event WHERE subject = ANY(%s) ORDER BY time, id, source"
