@@ -6,13 +6,16 @@ from functools import lru_cache
 
 
 @lru_cache(maxsize=1000)
-def _heading(name: str) -> bytes:
-    return name.encode() + b"\t"
+def _form(names: tuple[str, ...]) -> tuple[list[str], bytes]:
+    """Write what all contexts of the same facets have in common, with a gap for each facet."""
+    ordered = sorted(names)
+    return ordered, b"\n".join([name.encode().replace(b"%", b"%%") + b"\t%b" for name in ordered])
 
 
 def encode_bodies(bodies: dict[str, bytes]) -> bytes:
     """Pack facets into one value: a line ``name<TAB>json`` each, sorted (JSON holds no raw line end or tab)."""
-    return b"\n".join([_heading(name) + bodies[name] for name in sorted(bodies)])
+    ordered, form = _form(tuple(bodies))
+    return form % tuple([bodies[name] for name in ordered])
 
 
 def decode_bodies(packed: bytes) -> dict[str, bytes]:
