@@ -14,6 +14,7 @@ from omnibus.model.customer import PUBLIC, Identity
 from omnibus.model.delivery import State
 from omnibus.model.event import EVENT_TYPES, Event
 from omnibus.model.ids import Ids
+from omnibus.model.route import tried_key
 from omnibus.model.trace import Clue, Trace
 from omnibus.store import Move, Survey
 from omnibus.timeline import Timeline
@@ -204,7 +205,7 @@ class Inbox:
         reason = str(report.data.get("reason") or "bounced")
         now = self.timeline.now()
         if (trace.expires is None or now < trace.expires) and trace.audience == "person" and len(trace.via) > 1:
-            tried = (*trace.tried, f"{trace.channel}/{trace.provider}/{trace.identity}")
+            tried = (*trace.tried, tried_key(trace.channel, trace.provider, trace.identity))
             return Move(
                 trace.delivery, State.QUEUED, reason, due=now, tried=tried, attempt=trace.attempt
             )  # the next route

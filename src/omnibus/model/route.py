@@ -33,3 +33,8 @@ class Route:
     def name(self) -> str:
         """Write it for people and logs: channel and provider, no address."""
         return f"{self.channel}/{self.provider}"
+
+
+def tried_key(channel: str, provider: str, identity: str) -> str:
+    """Name a way as `Delivery.tried` keeps it; *identity* is its ref, never an address, and empty where there is none."""
+    return f"{channel}/{provider}/{identity}"

@@ -14,7 +14,7 @@ from omnibus.model.content import Content
 from omnibus.model.delivery import Delivery, State
 from omnibus.model.event import Event
 from omnibus.model.message import Message
-from omnibus.model.route import Route
+from omnibus.model.route import Route, tried_key
 from omnibus.model.swift import swift
 from omnibus.outbound.resolve import provider_key
 from omnibus.outbound.road import SOURCE, Road, fact, settle_soon
@@ -155,7 +155,7 @@ def failed(road: Road, delivery: Delivery, attempt: Attempt, error: DeliveryErro
         )
         return
     outcome = Outcome(attempt.id, name, error.reason, counts=False)
-    tried = (*delivery.tried, tried_key(delivery))
+    tried = (*delivery.tried, tried_key(delivery.channel, delivery.provider, delivery.identity))
     settle_soon(
         road,
         delivery,
@@ -167,11 +167,6 @@ def failed(road: Road, delivery: Delivery, attempt: Attempt, error: DeliveryErro
         tried=tried,
         attempts=attempt.number,
     )
-
-
-def tried_key(delivery: Delivery) -> str:
-    """Name the route that a delivery took."""
-    return f"{delivery.channel}/{delivery.provider}/{delivery.identity}"
 
 
 def lost(road: Road, delivery: Delivery, attempt: Attempt | OpenAttempt, provider: Provider, reason: str) -> None:

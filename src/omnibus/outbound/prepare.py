@@ -17,13 +17,13 @@ from omnibus.model.content import Content
 from omnibus.model.delivery import Delivery, State
 from omnibus.model.event import Event
 from omnibus.model.message import Message, Purpose
-from omnibus.model.route import Route
+from omnibus.model.route import Route, tried_key
 from omnibus.model.swift import swift
 from omnibus.model.verdict import Drop, Hold
 from omnibus.outbound.hand_over import Parcel, pause_after
 from omnibus.outbound.judge import Judgement, judge
 from omnibus.outbound.lost_answer import give_up
-from omnibus.outbound.resolve import Resolved, resolve, route_key
+from omnibus.outbound.resolve import Resolved, resolve
 from omnibus.outbound.road import Promised, Road, fact, settle_soon
 from omnibus.outbound.settle import Basis
 from omnibus.store import Change, Loaded, OpenAttempt, Try
@@ -197,7 +197,8 @@ class Desk:
         if delivery.id in self.last:
             give_up(self.road, delivery, self.last[delivery.id])
             return
-        tried = (*delivery.tried, route_key(route.channel, route.provider, route.identity))
+        ref = route.identity.ref if route.identity else ""
+        tried = (*delivery.tried, tried_key(route.channel, route.provider, ref))
         settle_soon(self.road, delivery, State.QUEUED, f"cannot compose: {error}", due=self.now, tried=tried)
 
     def _issued(self, promised: Promised | None, basis: Basis) -> tuple[Change, Basis | None, Event | None]:

@@ -10,7 +10,7 @@ from omnibus.channel import Channel
 from omnibus.model.context import Context
 from omnibus.model.customer import Identity
 from omnibus.model.delivery import Delivery, State
-from omnibus.model.route import Route
+from omnibus.model.route import Route, tried_key
 from omnibus.model.swift import swift
 from omnibus.provider import Provider
 
@@ -61,7 +61,7 @@ def resolve(
     What may have arrived already goes the same way again or not at all, never by another provider.
     """
     doubtful = delivery.channel and (delivery.flagged or delivery.state is State.UNKNOWN)
-    pinned = f"{delivery.channel}/{delivery.provider}/{delivery.identity}" if doubtful else ""
+    pinned = tried_key(delivery.channel, delivery.provider, delivery.identity) if doubtful else ""
     routes: list[Route] = []
     without: list[str] = []
     rests: list[datetime] = []
@@ -79,7 +79,8 @@ def resolve(
         for identity in identities:
             awake: Sequence[Provider] = line.providers
             if pinned or delivery.tried:
-                keys = {_key(name, each, identity): each for each in awake}
+                ref = identity.ref if identity else ""
+                keys = {tried_key(name, each.scheme, ref): each for each in awake}
                 awake = [each for key, each in keys.items() if key not in delivery.tried and pinned in ("", key)]
             ready = [each for each in awake if provider_key(name, each) not in pauses] if pauses else awake
             if ready:
@@ -99,12 +100,3 @@ def _identities(channel: Channel, context: Context) -> Sequence[Identity | None]
 def provider_key(channel: str, provider: Provider) -> str:
     """Name a provider for pauses and rates, the same for every worker."""
     return f"{channel}/{provider.scheme}"
-
-
-def _key(channel: str, provider: Provider, identity: Identity | None) -> str:
-    return route_key(channel, provider.scheme, identity)
-
-
-def route_key(channel: str, scheme: str, identity: Identity | None) -> str:
-    """Name a route as `Delivery.tried` keeps it; no address."""
-    return f"{channel}/{scheme}/{identity.ref if identity else ''}"
