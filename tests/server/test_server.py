@@ -126,6 +126,48 @@ async def test_a_changed_link_is_none(shop: Any, web: httpx.AsyncClient) -> None
     assert "message.unsubscribed" not in await shop.types(one.customer)
 
 
+SHOP = "https://acme.example/boots"
+
+
+def click(shop: Any, delivery: str, customer: str) -> str:
+    return f"{BASE}/c/{shop.bus.parts.tokens.seal({'c': customer, 'd': delivery, 'l': SHOP}, 0)}"
+
+
+async def test_a_click_is_noted_once_and_leads_on(shop: Any, web: httpx.AsyncClient) -> None:
+    one = await sent(shop)
+    for _ in range(2):
+        answer = await web.get(click(shop, one.id, one.customer))
+        assert (answer.status_code, answer.headers["location"]) == (302, SHOP)
+    assert (await shop.types(one.customer)).count("message.clicked") == 1
+    assert (await shop.state(one)).value == "clicked"
+
+
+async def test_a_machine_that_looks_has_not_clicked(shop: Any, web: httpx.AsyncClient) -> None:
+    one = await sent(shop)
+    assert (await web.head(click(shop, one.id, one.customer))).headers["location"] == SHOP
+    assert "message.clicked" not in await shop.types(one.customer)
+
+
+async def test_a_changed_link_leads_nowhere(shop: Any, web: httpx.AsyncClient) -> None:
+    one = await sent(shop)
+    for wrong in (click(shop, one.id, one.customer)[:-3] + "AAA", link(shop, one).replace("/u/", "/c/")):
+        answer = await web.get(wrong)
+        assert (answer.status_code, "location" in answer.headers) == (404, False)
+
+
+async def test_a_link_leads_on_though_nobody_can_note_it(
+    shop: Any, web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await sent(shop)
+
+    async def down(*told: Any, **more: Any) -> Any:
+        raise StoreFull("down")
+
+    assert (await web.get(click(shop, one.id, "erased"))).headers["location"] == SHOP
+    monkeypatch.setattr(shop.bus.parts.store, "put", down)
+    assert (await web.get(click(shop, one.id, one.customer))).headers["location"] == SHOP
+
+
 async def test_health(shop: Any, web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await web.get("/health")).text == "ok"
 

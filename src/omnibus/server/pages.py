@@ -12,7 +12,7 @@ from starlette.requests import Request as Asked
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from omnibus.bus import Bus
-from omnibus.errors import Forged, InputError, NotFound
+from omnibus.errors import Conflict, Forged, InputError, NotFound, StoreFull
 from omnibus.testing.serving import read_body
 
 SOURCE = "unsubscribe"
@@ -60,7 +60,7 @@ async def follow(bus: Bus, asked: Asked) -> Response:
         )
     if asked.method == "GET":
         data = {"delivery": claims["d"]}
-        with suppress(NotFound, InputError):  # an erased customer's link still leads on
+        with suppress(NotFound, InputError, StoreFull, Conflict):  # erased, or the store is away: the link still leads on
             await bus.track(claims["c"], "message.clicked", data, id=f"{claims['d']}:clicked", source="link")
     return RedirectResponse(claims["l"], 302, {"referrer-policy": "no-referrer", "cache-control": "no-store"})
 
