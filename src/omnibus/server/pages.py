@@ -60,7 +60,8 @@ async def follow(bus: Bus, asked: Asked) -> Response:
         )
     if asked.method == "GET":
         data = {"delivery": claims["d"]}
-        with suppress(NotFound, InputError, StoreFull, Conflict):  # erased, or the store is away: the link still leads on
+        # who was erased, and whom a store that is away cannot note, is led on all the same
+        with suppress(NotFound, InputError, StoreFull, Conflict):
             await bus.track(claims["c"], "message.clicked", data, id=f"{claims['d']}:clicked", source="link")
     return RedirectResponse(claims["l"], 302, {"referrer-policy": "no-referrer", "cache-control": "no-store"})
 
