@@ -126,6 +126,21 @@ async def test_a_changed_link_is_none(shop: Any, web: httpx.AsyncClient) -> None
     assert "message.unsubscribed" not in await shop.types(one.customer)
 
 
+async def test_stopping_while_the_store_is_away_is_asked_for_again(
+    shop: Any, web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await sent(shop)
+
+    async def down(*told: Any, **more: Any) -> Any:
+        raise StoreFull("down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.bus.parts.store, "put", down)
+        answer = await web.post(link(shop, one), content=b"topic=all")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    assert (await web.post(link(shop, one), content=b"topic=all")).status_code == 200
+
+
 SHOP = "https://acme.example/boots"
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response as Answer
 from starlette.routing import Route
 
 from omnibus.bus import Bus
-from omnibus.errors import StoreFull
+from omnibus.errors import Conflict, StoreFull
 from omnibus.model.request import Request
 from omnibus.server.desk import BusDesk
 from omnibus.server.pages import follow, unsubscribe
@@ -53,14 +53,18 @@ def make_app(bus: Bus, closing: asyncio.Event | None = None) -> Starlette:
             return Answer("the store is down", 503)
         return Answer("ok")
 
+    async def not_now(asked: Asked, error: Exception) -> Answer:
+        return Answer("not now; please try again in a minute", 503, {"retry-after": "30"})
+
     return Starlette(
+        exception_handlers={StoreFull: not_now, Conflict: not_now},
         routes=[
             Route("/hooks/{channel}/{provider}", hook, methods=["GET", "POST", "PUT"]),
             Route("/u/{token}", stop, methods=["GET", "POST"]),
             Route("/c/{token}", click, methods=["GET"]),
             Route("/health", health),
             *routes(endpoints, lambda endpoint: desks[endpoint.channel]),
-        ]
+        ],
     )
 
 
