@@ -43,15 +43,15 @@ class Drive:
         """Work until nothing is due now, neither inside nor outside."""
         refused = 0
         while True:
-            done = await self.bus.drain()
+            await self.bus.drain()  # until it looked in vain: what follows can only come from outside
             try:
-                done += await self.world.pump()
+                told = await self.world.pump()
             except Exception:  # a webhook that came too early is told again, as its sender would
                 refused += 1
                 if refused > PATIENCE:
                     raise
-                done += 1
-            if not done:
+                continue
+            if not told:
                 return
 
     async def until(self, when: datetime) -> None:
