@@ -48,6 +48,7 @@ class Server:
             raise ConfigError("there is no PostgreSQL to start", where="postgresql", fix=fix) from None
         self._server = self._pg.get_server(self.home / "data", cleanup_mode="delete")
         self.url = str(self._server.get_uri())
+        self._again = False
 
     @property
     def socket(self) -> Path:
@@ -65,6 +66,7 @@ class Server:
 
     def start(self) -> None:
         """Start it again."""
+        self._again = True
         self._control("-l", str(self.home / "data" / "log"), "-o", f'-h "" -k {self.socket}', "start")
 
     def _control(self, *args: str) -> None:
@@ -72,8 +74,8 @@ class Server:
 
     def close(self) -> None:
         """Stop it and remove what it stored."""
-        if (self.home / "data" / "postmaster.pid").exists():  # started again, it is a process that the wheel knows not
-            self.stop()
+        if self._again and (self.home / "data" / "postmaster.pid").exists():
+            self.stop()  # started again, it is a process that the wheel knows not
         self._server.cleanup()
         shutil.rmtree(self.home, ignore_errors=True)
 

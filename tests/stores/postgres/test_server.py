@@ -23,3 +23,10 @@ def test_it_ends_when_it_is_closed(restarted: bool) -> None:
     server.close()
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     assert not server.home.exists()
+
+
+def test_it_ends_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    """One that was not started again is the wheel's to end; to stop it before made the demo end with an error."""
+    with caplog.at_level("WARNING"):
+        Server().close()
+    assert caplog.text == ""
