@@ -65,8 +65,9 @@ def judge(
 ) -> Judgement:
     """Judge every route and choose; pure. Any Send wins over holds, the earliest Hold over drops."""
     person = not context.customer.public
+    asked = tuple(policies)
     judged = tuple([
-        _judged(delivery, route, _binding(tuple(policies), person, route.capabilities.ambient), context, brand, now)
+        _judged(delivery, route, _binding(asked, person, route.capabilities.ambient), context, brand, now)
         for route in resolved.routes
     ])  # fmt: skip
     free = [each.route for each in judged if type(each.verdict) is Send]
