@@ -31,6 +31,11 @@ def _forms(facet: Any) -> _Forms:
     return found
 
 
+def writer(kind: type[Any]) -> Callable[[Any], bytes]:
+    """Give the way to write a part of a facet as ``encode`` writes it within the whole."""
+    return _forms(kind).write
+
+
 class Facet:
     """Fold the events of one customer into one typed, frozen part of the context.
 
@@ -59,6 +64,14 @@ class Facet:
         for event in events:
             now = now.after(event)
         return now
+
+    @classmethod
+    def after_encoded(cls, body: bytes, event: Event) -> bytes | None:
+        """Return what ``decode(body).after(event).encode()`` would, byte by byte, where that can be told without reading it all.
+
+        None where it cannot, which is never wrong; *body* itself when nothing changed. Override where a facet grows long.
+        """
+        return None
 
     def holds(self, premise: str, values: dict[str, Any], now: datetime) -> bool:
         """Tell whether ``<name>.<premise>`` is true now; *values* holds the delivery's ``offer`` and the sender's values.

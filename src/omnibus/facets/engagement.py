@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
-from omnibus.facet import Facet
+from omnibus.facet import Facet, writer
 from omnibus.model.event import Event
 from omnibus.model.swift import swift
 
@@ -71,6 +71,20 @@ class Engagement(Facet):
             return self
         return type(self)((*self.touches, _touch(event))[-KEPT_TOUCHES:], self.views, self.visiting)
 
+    @classmethod
+    def after_encoded(cls, body: bytes, event: Event) -> bytes | None:
+        """Add a contact behind the others; within a JSON text no quote stands bare, so what ends them is found by looking for it."""
+        if event.type not in _CONTACTS:
+            return None
+        if event.data.get("machine"):
+            return body
+        told, end, rest = body.partition(_END)
+        count = told.count(_TOUCH)
+        if not end or not told.startswith(_BEGIN) or count > KEPT_TOUCHES:
+            return None
+        kept = told[len(_BEGIN) :] if count < KEPT_TOUCHES else told[told.index(_TOUCH, len(_BEGIN) + 1) :]
+        return b"".join((_BEGIN, kept, b"," if kept else b"", _written(_touch(event)), end, rest))
+
     def after_all(self, events: Sequence[Event]) -> Self:
         """Add all that happened; only of what is kept a view or a touch is made."""
         touches, visiting = list[Event](), self.visiting
@@ -116,6 +130,10 @@ class Engagement(Facet):
     def premises(cls) -> tuple[str, ...]:
         """List what a message may claim."""
         return ("away", "interested")
+
+
+_written = writer(Touch)
+_BEGIN, _TOUCH, _END = b'{"touches":[', b'{"at":', b'],"views":['
 
 
 def _view(event: Event) -> View:

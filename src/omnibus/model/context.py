@@ -23,6 +23,8 @@ class FacetLike(Protocol):
     def view(self) -> dict[str, Any]: ...  # noqa: D102
     @classmethod
     def decode(cls, body: bytes) -> Any: ...  # noqa: D102
+    @classmethod
+    def after_encoded(cls, body: bytes, event: Event) -> bytes | None: ...  # noqa: D102
 
 
 F = TypeVar("F")
@@ -137,21 +139,32 @@ class Context:
                     heard[name].append(event)
                 else:
                     heard[name] = [event]
-        touched = []
-        for name, mine in heard.items():
-            before = now.named(name)
-            after = before.after(mine[0]) if len(mine) == 1 else before.after_all(mine)
-            if after is not before:
-                now._made[name] = after
-                touched.append(name)
-        now.touched = frozenset(touched)
-        if not now.touched.isdisjoint(now._bodies):
-            now._bodies = {name: body for name, body in now._bodies.items() if name not in now.touched}
+        changed = [name for name, mine in heard.items() if now._fold(name, mine)]
+        now.touched = frozenset(changed)
         if last is not None:
             now.through, now.version = last.order, now.version + 1
         else:
             now.through = self.through
         return now
+
+    def _fold(self, name: str, events: Sequence[Event]) -> bool:
+        """Fold into one facet of a context in the making, unread where it can; tells whether that changed it."""
+        body = self._bodies.get(name)
+        if body is not None and len(events) == 1:
+            told = self._facets[name].after_encoded(body, events[0])
+            if told is not None:
+                if told is not body:
+                    self._bodies = {**self._bodies, name: told}
+                    self._made.pop(name, None)
+                return told is not body
+        before = self.named(name)
+        after = before.after(events[0]) if len(events) == 1 else before.after_all(events)
+        if after is before:
+            return False
+        self._made[name] = after
+        if body is not None:
+            self._bodies = {each: kept for each, kept in self._bodies.items() if each != name}
+        return True
 
     def bodies(self) -> dict[str, bytes]:
         """Encode every facet that holds something, by name in sorted order."""
