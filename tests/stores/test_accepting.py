@@ -16,7 +16,7 @@ from omnibus.model.mailing import Mailing
 from omnibus.store import Change, Wish
 from omnibus.stores.rows import delivery_row, dump
 from omnibus.stores.sqlite import Sqlite
-from omnibus.stores.sqlite.listing import ARRAYS, listed
+from omnibus.stores.sqlite.listing import ARRAYS, EACH, listed, numbered
 from omnibus.testing.contracts.roll import EVERYBODY, MAIL
 from omnibus.testing.contracts.store import NOW, delivery
 
@@ -51,6 +51,15 @@ def test_a_list_is_a_table_of_its_texts(arrays: bool) -> None:
     for texts in ([], ["a"], ['quo"te', "ö", "", "a"]):
         found = [row[0] for row in db.execute(f"SELECT value FROM {table}(?)", (listed(texts, arrays=arrays),))]
         assert found == texts
+    for numbers in ([], [1, 2**40, -3]):
+        found = [row[0] for row in db.execute(f"SELECT value FROM {table}(?)", (numbered(numbers, arrays=arrays),))]
+        assert found == numbers
+
+
+def test_an_array_does_not_name_whom_a_nul_would_cut_it_to() -> None:
+    db = apsw.Connection(":memory:")
+    assert list(db.execute(f"SELECT value FROM {EACH}(?)", (listed(["ada\0", "bob"]),)))[-1:] == [("bob",)]
+    assert db.execute(f"SELECT count(*) FROM {EACH}(?) WHERE value='ada'", (listed(["ada\0"]),)).fetchone() == (0,)
 
 
 async def test_ids_of_different_lengths_are_refused(store: Sqlite) -> None:
