@@ -10,6 +10,8 @@ import pytest
 
 from omnibus import Receipt, Refused, TryLater, Unknown, Unreachable
 from omnibus.errors import StoreFull
+from omnibus.model.delivery import State
+from omnibus.outbound.road import settle_soon
 from omnibus.testing import FakeChannel
 
 pytestmark = pytest.mark.promise
@@ -420,3 +422,59 @@ async def test_a_claim_that_was_not_answered_is_free_again_at_once(shop: Any, mo
     await working
     assert len(shop.wire("mail", "one").handed) == 1
     await shop.balanced()
+
+
+async def test_an_answer_is_written_down_though_the_batch_before_it_failed(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of one commit loses its own batch to `unknown`, and nothing that was answered meanwhile."""
+    shop.channel("mail", "one")
+    shop.message("hello", via=["mail"], purpose="service")
+    bus = await shop.open()
+    who = await shop.ada()
+    settling, store = bus.parts.road.settling, bus.parts.store
+    usual, begun, go_on = store.settle, asyncio.Event(), asyncio.Event()
+
+    async def settle(*args: Any, **named: Any) -> Any:
+        monkeypatch.setattr(store, "settle", usual)
+        begun.set()
+        await go_on.wait()
+        raise RuntimeError("a fault of the store")
+
+    monkeypatch.setattr(store, "settle", settle)
+    first, second = [(await bus.send("hello", who))[0] for _ in range(2)]
+    claimed = await store.claim(shop.clock.now(), limit=1, lease="ours", term=60)
+    assert [each.id for each in claimed] == [first.id]
+    settle_soon(bus.parts.road, claimed[0], State.DROPPED, "first")
+    settling.flush()
+    await begun.wait()
+    settle_soon(bus.parts.road, claimed[0], State.DROPPED, "second")
+    go_on.set()
+    with pytest.raises(RuntimeError):
+        await bus.drain()
+    await bus.drain()
+    assert (await shop.row(first)).reason == "second"
+    assert await shop.state(second) == "sent"
+
+
+async def test_an_attempt_whose_provider_is_gone_is_closed(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker died, and who could tell is configured no more: it ends, and no attempt stays open for ever."""
+    shop.channel("mail", "one")
+    shop.message("hello", via=["mail"], purpose="service")
+    bus = await shop.open()
+    (delivery,) = await bus.send("hello", await shop.ada())
+
+    async def dies(handed: Any) -> Receipt:
+        raise Died
+
+    shop.wire("mail", "one").take = dies
+    with pytest.raises(Died):
+        await bus.drain()
+    bus.parts.dispatcher._tasks.clear()
+    bus = await shop.reopen()
+    assert await bus.parts.store.rescue(shop.clock.now(), everything=True) == 1
+    monkeypatch.setattr("omnibus.outbound.road.Road.provider", lambda *_: None)
+    await bus.drain()
+    row = await shop.row(delivery)
+    assert (row.state.value, row.reason) == ("failed", "answer_lost")
+    assert [each.outcome for each in await bus.parts.store.attempts(delivery.id)] == ["unknown"]

@@ -89,3 +89,14 @@ async def test_a_second_bus_in_one_process_touches_the_file_by_one_library_only(
     await again.open()
     await again.aclose()
     assert not up_to_date(store.path.with_name("none.db"))
+
+
+@pytest.mark.parametrize("near", [True, False])
+async def test_a_file_that_cannot_be_read_is_told_as_away(store: Sqlite, near: bool) -> None:
+    """As on PostgreSQL: whoever asks tries later, and a worker heals."""
+
+    def damaged(db: apsw.Connection) -> None:
+        raise apsw.CorruptError("of /somewhere/store.db")
+
+    with pytest.raises(StoreFull, match=r"cannot be read now \(CorruptError\)$"):
+        await store.engine.read(damaged, near=near)

@@ -108,4 +108,5 @@ def give_up(road: Road, delivery: Delivery, last: OpenAttempt | None) -> None:
     """End as failed(answer_lost); its points stay spent, for the person may have got it."""
     id_ = f"{last.id if last else delivery.id}:failed"
     event = fact("message.failed", delivery, road.now(), id_, {"reason": "answer_lost"})
-    settle_soon(road, delivery, State.FAILED, "answer_lost", events=[event])
+    closed = Outcome(last.id, "unknown", "answer_lost") if last and last.outcome == "" else None
+    settle_soon(road, delivery, State.FAILED, "answer_lost", events=[event], outcome=closed)

@@ -93,8 +93,9 @@ class Settling:
         try:
             await self._patiently(self._batch)
         except BaseException as error:
-            self.failure, self._waiting = error, []
+            self.failure = error  # the dispatcher tells it; what was answered meanwhile is written all the same …
             if not isinstance(error, Exception):
+                self._waiting = []  # … but not by a process that ends
                 raise
         finally:
             self._batch, self.work = [], None

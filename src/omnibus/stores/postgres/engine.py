@@ -294,6 +294,6 @@ async def joined(connection: Any, job: Job[T]) -> T:
     except psycopg.DataError as error:
         raise (nul() if error.sqlstate is None else error) from None
     except psycopg.OperationalError as error:
-        raise StoreFull(f"the store cannot be used now ({type(error).__name__})") from error
+        raise StoreFull(f"the store cannot be used now ({type(error).__name__})") from None
     finally:
         connection.row_factory = rows

@@ -146,6 +146,9 @@ class Engine:
 
         Args:
             near: a few rows by their keys, read right here: the way to the reader's thread and back costs more.
+
+        Raises:
+            StoreFull: the file is locked, damaged or gone.
         """
         if self._reader is None:
             raise StoreFull("the store is closed")
@@ -153,7 +156,7 @@ class Engine:
             if self._near is None:
                 self._near = connect(self.path, readonly=True)
             await asyncio.sleep(0)  # whoever only reads still lets the others go on
-            return job(self._near)
+            return _looked(self._near, job)
         return await asyncio.get_running_loop().run_in_executor(self._reader, self._read, job)
 
     def take_work(self) -> None:
@@ -180,7 +183,7 @@ class Engine:
     def _read(self, job: Callable[[apsw.Connection], T]) -> T:
         if self._reading is None:
             self._reading = connect(self.path, readonly=True)
-        return job(self._reading)
+        return _looked(self._reading, job)
 
     def _close_reading(self) -> None:
         if self._reading is not None:
@@ -223,6 +226,13 @@ class Engine:
 
 
 _GONE = (apsw.FullError, apsw.BusyError, apsw.IOError, apsw.ReadOnlyError, apsw.CorruptError, apsw.NotADBError)
+
+
+def _looked(db: apsw.Connection, job: Callable[[apsw.Connection], T]) -> T:
+    try:
+        return job(db)
+    except _GONE as error:
+        raise StoreFull(f"the store cannot be read now ({type(error).__name__})") from None
 
 
 def _one(db: apsw.Connection, job: Job) -> Any:
