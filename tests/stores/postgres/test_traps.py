@@ -155,6 +155,26 @@ def try_of(
     )  # fmt: skip
 
 
+async def test_what_one_try_spends_the_next_of_the_batch_has_not(ada: Postgres) -> None:
+    await ada.accept([wish(delivery("one"))])
+    (found,) = await take(ada)
+    limit = (Limit("", NOW - timedelta(days=7), 1),)
+    tries = [try_of(found, limits=limit, attempt="a1"), try_of(found, 2, limits=limit, attempt="a2")]
+    assert await ada.attempt(tries) == [Grant.GRANTED, Grant.OVER]
+
+
+async def test_of_two_settlements_in_a_batch_the_second_follows_on_the_first(ada: Postgres) -> None:
+    """The second finds the lease gone: it closes its attempt and moves nothing."""
+    await ada.accept([wish(delivery("one"))])
+    (found,) = await take(ada)
+    await ada.attempt([try_of(found, attempt="a1"), try_of(found, 2, attempt="a2")])
+    late = Settlement("one", "ada", found.lease, State.FAILED, "refused", outcome=Outcome("a2", "refused"))
+    assert await ada.settle([sent(found, outcome=Outcome("a1", "accepted")), late]) == [True, True]
+    assert (await ada.delivery("one")).state is State.SENT
+    assert [each.outcome for each in await ada.attempts("one")] == ["accepted", "refused"]
+    await sound(ada)
+
+
 async def test_rescue_after_an_attempt_is_a_doubt_and_before_it_is_none(
     ada: Postgres, connect: Callable[[], Any]
 ) -> None:
