@@ -45,7 +45,7 @@ class Bus:
         self.now = parts.timeline.now
         self._worker = Worker(parts)
         self._opened = False
-        self._acceptance = Acceptance(parts.store, Crossing)
+        self._acceptance = Acceptance(parts.store, Crossing, parts.dispatcher.overtaking.accept)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -117,9 +117,9 @@ class Bus:
         if connection is not None:
             return (await self._accept([wish], connection))[0]
         done = await self._acceptance.one(wish)
-        if done[0].purpose == Purpose.TRANSACTIONAL:
-            self.parts.dispatcher.hurry()
-        self.parts.bell.ring()
+        urgent = done[0].purpose == Purpose.TRANSACTIONAL and done[0].due is not None and done[0].due <= self.now()
+        if not (urgent and self.parts.dispatcher.working):  # it has it in its hands
+            self.parts.bell.ring()
         return done
 
     async def send_many(

@@ -83,7 +83,7 @@ async def test_two_workers_share_one_rate(shop: Any) -> None:
     bus = shop.bus
     first = bus.parts.dispatcher
     second = Dispatcher(bus.parts.road, slots=4)
-    first.slots = 4
+    first.senders.slots = 4
     await first.round()
     bus.parts.road.rates = Rates(bus.parts.store, make_rates(bus.parts.settings))
     await second.round()

@@ -251,7 +251,7 @@ async def test_a_worker_that_dies_in_the_hand_over_leaves_unknown(shop: Any, ide
         await bus.drain()
     wire.take = usual
     assert seen == [""], "its row was there, and open"
-    bus.parts.dispatcher._tasks.clear()
+    bus.parts.dispatcher.senders.tasks.clear()
     bus = await shop.reopen()
     assert await bus.parts.store.rescue(shop.clock.now(), everything=True) == 1
     assert (await shop.state(delivery)).value == "unknown"
@@ -470,7 +470,7 @@ async def test_an_attempt_whose_provider_is_gone_is_closed(shop: Any, monkeypatc
     shop.wire("mail", "one").take = dies
     with pytest.raises(Died):
         await bus.drain()
-    bus.parts.dispatcher._tasks.clear()
+    bus.parts.dispatcher.senders.tasks.clear()
     bus = await shop.reopen()
     assert await bus.parts.store.rescue(shop.clock.now(), everything=True) == 1
     monkeypatch.setattr("omnibus.outbound.road.Road.provider", lambda *_: None)

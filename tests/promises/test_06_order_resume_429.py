@@ -175,21 +175,30 @@ async def test_one_slow_answer_delays_no_other(shop: Any) -> None:
     assert len(wire.arrived) == 3
 
 
-async def test_what_is_urgent_ends_the_wait_for_more_room(shop: Any) -> None:
-    """Under pressure a claim waits for all slots, but not while somebody waits for a code."""
+async def test_a_claim_waits_for_more_room_only_under_pressure(shop: Any) -> None:
+    """Some slots are kept for what is urgent, which waits for no round."""
+    shop.channel("mail")
+    shop.message("hello", via=["mail"], topic="news")
+    bus = await shop.open()
+    dispatcher = bus.parts.dispatcher
+    room = dispatcher.senders.slots - dispatcher.senders.kept
+    assert 0 < room < dispatcher.senders.slots
+    for number in range(room):
+        await bus.send("hello", await shop.ada(email=f"p{number}@example.com"))
+    await dispatcher.round()  # all it could take: there may be more
+    assert dispatcher._enough() == room
+    await bus.drain()
+    assert dispatcher._enough() == dispatcher.senders.slots // 3
+    await shop.balanced()
+
+
+async def test_what_is_urgent_goes_before_what_the_same_person_waits_for(shop: Any) -> None:
     shop.channel("mail")
     shop.message("hello", via=["mail"], topic="news")
     shop.message("code", via=["mail"], purpose="transactional", topic="account")
-    bus = await shop.open()
-    dispatcher, ada = bus.parts.dispatcher, await shop.ada()
-    for number in range(dispatcher.slots):
-        await bus.send("hello", await shop.ada(email=f"p{number}@example.com"))
-    await dispatcher.round()  # all it could take: there may be more
-    assert dispatcher._enough() == dispatcher.slots
-    await bus.send("hello", ada)
-    assert dispatcher._enough() == dispatcher.slots
-    await bus.send("code", ada)
-    assert dispatcher._enough() == 1
+    bus, ada = await shop.open(), await shop.ada()
+    sent = [(await bus.send(each, ada))[0].id for each in ("hello", "hello", "code", "hello", "code")]
     await bus.drain()
-    assert dispatcher._enough() == dispatcher.slots // 3
+    order = [each.attempt.delivery for each in shop.wire("mail").handed]
+    assert order == [sent[place] for place in (2, 4, 0, 1, 3)]
     await shop.balanced()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,37 @@ async def test_a_group_shares_a_commit_and_no_fault(store: Sqlite) -> None:
     answers = await asyncio.gather(*wishes, return_exceptions=True)
     assert [type(each) for each in answers] == [list, list, list, NotFound, list, list]
     assert (await store.audit(NOW))["accepted"] == 5
+
+
+async def test_what_is_urgent_waits_for_one_call_of_a_commit_not_for_all(store: Sqlite) -> None:
+    """What was not run yet goes into the next commit, in its order."""
+    begun, gate, order = threading.Event(), threading.Event(), []
+
+    def holding(db: apsw.Connection) -> None:
+        order.append("first")
+        begun.set()
+        gate.wait(60)
+
+    async def write(name: str, *, urgent: bool = False) -> int:
+        def job(db: apsw.Connection) -> int:
+            order.append(name)
+            db.execute("INSERT INTO note (scope, name, value) VALUES ('order', ?, '')", (name,))
+            return len(order)
+
+        return await store.engine.write(job, urgent=urgent)
+
+    store.engine._jobs.append((lambda db: None, asyncio.get_running_loop(), asyncio.get_running_loop().create_future()))
+    first = asyncio.create_task(store.engine.write(holding))
+    others = [asyncio.create_task(write(f"other{n}")) for n in range(3)]
+    await asyncio.to_thread(begun.wait, 60)
+    urgent = [asyncio.create_task(write(name, urgent=True)) for name in ("urgent", "as urgent")]
+    await asyncio.sleep(0)
+    gate.set()
+    await first
+    assert [await each for each in urgent] == [2, 3]
+    assert [await each for each in others] == [4, 5, 6]
+    assert order == ["first", "urgent", "as urgent", "other0", "other1", "other2"]
+    assert [await store.note("order", each) for each in order[1:]] == [""] * 5
 
 
 async def test_one_worker_at_a_time(store: Sqlite) -> None:

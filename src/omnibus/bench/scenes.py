@@ -69,7 +69,7 @@ class Size:
     many: int = 200_000
     requests: int = 2000
     mails: int = 1000
-    samples: int = 250
+    samples: int = 350
     spread: int = 4000
 
 

@@ -12,6 +12,7 @@ from omnibus.model.message import Purpose
 from omnibus.store import Store, Wish
 
 Deliveries = tuple[Delivery, ...]
+Accept = Callable[[Sequence[Wish]], Awaitable[Sequence[Deliveries | None]]]
 Carry = Callable[[Sequence[Wish]], Awaitable[Sequence[Deliveries | Exception | None]]]
 
 
@@ -27,10 +28,11 @@ class Acceptance:
 
     Args:
         share: what carries wishes → what several callers may ask at once.
+        accept: what commits what they asked.
     """
 
-    def __init__(self, store: Store, share: Callable[[Carry], Share]) -> None:
-        self._store = store
+    def __init__(self, store: Store, share: Callable[[Carry], Share], accept: Accept) -> None:
+        self._store, self._accept = store, accept
         # what is urgent does not wait until a commit of what is not has come back
         self._urgent, self._others = share(self._together), share(self._together)
 
@@ -53,7 +55,7 @@ class Acceptance:
 
     async def _together(self, wishes: Sequence[Wish]) -> Sequence[Deliveries | Exception | None]:
         try:
-            return await self._store.accept(wishes)
+            return await self._accept(wishes)
         except StoreFull:
             raise
         except Exception as error:  # noqa: BLE001 - handed to those who asked

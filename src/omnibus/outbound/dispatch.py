@@ -14,25 +14,28 @@ attempts open at a provider than slots.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TypeVar
 
 from omnibus.errors import StoreFull
 from omnibus.model.delivery import SHOWN, Delivery, State
-from omnibus.outbound.hand_over import Parcel, hand_over
 from omnibus.outbound.lost_answer import NOT_MADE, look
+from omnibus.outbound.overtake import Overtaking
 from omnibus.outbound.prepare import Desk, Ready, waiting
 from omnibus.outbound.road import Road, settle_soon
+from omnibus.outbound.senders import STEADY, Senders
 from omnibus.outbound.take_off import take_off
-from omnibus.outbound.turn import in_turn
+from omnibus.outbound.turn import URGENT, in_turn
 from omnibus.store import Grant, Loaded, OpenAttempt, Outcome
 
+T = TypeVar("T")
+
 BATCH = 100  # deliveries in one claim
-LULL = 0.005  # seconds of machine time that a claim waits for more free slots, again and again …
-STEADY = 8  # … as long as each time this part of the slots becomes free
+PIECE = 16  # of a batch, prepared without a look at what is urgent: a millisecond
+LOOK = 0.05  # seconds of machine time between two looks for what is urgent while there is no room
 ROUNDS = 10  # times that one delivery is judged again within a claim
 AWAY = "the store was away"
 
@@ -46,84 +49,97 @@ class Dispatcher:
     """
 
     def __init__(self, road: Road, *, slots: int = 50, lease: str = "") -> None:
-        self.road, self.slots = road, slots
+        self.overtaking = Overtaking(self)
+        self.road, self.senders = road, Senders(road, slots, self.overtaking.go)
         self.lease = lease or road.ids.new(road.now())
-        self._parcels: deque[Parcel] = deque()  # attempts that are committed and wait for a sender: a moment only
-        self._called = False  # a sender that did not begin yet
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._failure: BaseException | None = None
-        self._wanted, self._room = 0, asyncio.Event()
-        self._hurried = False
-        self._left: list[
-            tuple[str, frozenset[asyncio.Task[None]]]
-        ] = []  # leases let go of, and what went on under them
+        self.working = False
+        self._left: list[tuple[str, frozenset[asyncio.Task[None]]]] = []  # leases let go of, what went on under them
         self._pressed = False  # the last claim was full: there is more than we can take
 
     @property
     def in_flight(self) -> int:
         """Count the hand-overs that are begun, or whose attempts are committed."""
-        return len(self._tasks) + len(self._parcels) - self._called
+        return self.senders.in_flight
 
     @property
     def busy(self) -> bool:
         """Tell whether anything is in flight, or answered and not settled yet."""
-        return bool(self._tasks or self.road.settling)
+        return bool(self.senders.tasks or self.road.settling)
 
     async def drain(self) -> int:
         """Work until nothing is due and nothing is in flight; returns how many deliveries were claimed."""
         claimed = 0
-        while True:
-            count = await self.round()
-            claimed += count
-            if not count and not self.busy:
-                self._tell()
-                return claimed
-            if not count:
-                await self._some_done()
+        try:
+            while True:
+                idle = not self.busy  # else what is settled during the round may be due again
+                count = await self.round()
+                claimed += count
+                if not count and idle and not self.busy:
+                    self._tell()
+                    return claimed
+                if not count and self.busy:
+                    await self._some_done()
+        finally:
+            self.working = False
 
     async def round(self) -> int:
         """Claim once and start what may go; returns how many were claimed."""
         self._tell()
-        await self._room_enough()
-        road, free = self.road, self.slots - self.in_flight
-        road.settling.flush()
-        await asyncio.sleep(0)  # it folds and asks for its commit now, which the claim then shares
-        if self._left:
+        self.working, limit = True, 0
+        while limit < 1:  # what is urgent may have taken the room again
+            await self._room()
+            self.road.settling.flush()
+            await asyncio.sleep(0)  # it folds and asks for its commit now, which the claim then shares
+            limit = min(BATCH, self.senders.free())
+        if self._left and not self.overtaking.ahead:
             await self._free()
-        limit = min(BATCH, free)
-        claimed = await road.store.claim(road.now(), limit=limit, lease=self.lease, term=road.lease_term)
-        self._pressed = len(claimed) == limit
-        if claimed:
-            await self._sort(claimed)
-        if not self._tasks:
-            road.settling.flush()
-        return len(claimed)
+        count = await self.take(limit)
+        self._pressed = count == limit
+        if not self.senders.tasks:
+            self.road.settling.flush()
+        return count
 
-    async def _room_enough(self) -> None:
-        """Wait until a claim is worth its price: it is worth more the more it takes, and under pressure that is all slots.
+    async def _room(self) -> None:
+        """Wait until a claim is worth its price: it is worth the more the more it takes, and under pressure that is all slots.
 
         A slow provider holds the others up for a moment only: where answers come slowly, the claim takes what is free.
+        Where none come at all, what is urgent and was accepted elsewhere, or waited for its lane, is looked for.
         """
-        free = self.slots - self.in_flight
-        while free < (enough := self._enough()):
-            await self._some_room(enough)
-            before, free = free, self.slots - self.in_flight
-            if free and free - before < self.slots // STEADY:
-                break
-        self._hurried = False
+        senders, enough = self.senders, self._enough()
+        free, looked = senders.free(), time.monotonic()
+        while free < enough:
+            await senders.room(enough)
+            before, free = free, senders.free()
+            if free > 0 and free - before < senders.slots // STEADY:
+                return
+            if time.monotonic() - looked > LOOK:
+                looked = time.monotonic()
+                self.overtaking.look()
 
     def _enough(self) -> int:
-        """Say how many free slots are worth a claim."""
-        return 1 if self._hurried else self.slots if self._pressed else max(self.slots // 3, 1)
+        """Say how many free slots are worth a claim: under pressure all there are."""
+        senders = self.senders
+        return senders.slots - senders.kept if self._pressed else max(senders.slots // 3, 1)
 
-    def hurry(self) -> None:
-        """Claim as soon as there is any room: something urgent was accepted, and goes first."""
-        self._hurried = True
-        self._room.set()
+    async def take(self, limit: int, *, urgent: bool = False) -> int:
+        """Claim so many and start what may go; returns how many were claimed."""
+        road, senders = self.road, self.senders
+        senders.taken += limit
+        try:
+            claimed = await road.store.claim(
+                road.now(), limit=limit, lease=self.lease, term=road.lease_term, urgent=urgent
+            )
+            senders.taken, limit = senders.taken + len(claimed) - limit, len(claimed)
+            if claimed:
+                await self.bring(claimed)
+        finally:
+            senders.taken -= limit
+            senders.freed()
+        return limit
 
     def let_go(self) -> None:
         """Work on under another lease when the store went away: a claim that it did not answer may hold what nobody knows of."""
-        self._left.append((self.lease, frozenset(self._tasks)))
+        self._left.append((self.lease, frozenset(self.senders.tasks)))
         self.lease = self.road.ids.new(self.road.now())
 
     async def _free(self) -> None:
@@ -140,44 +156,38 @@ class Dispatcher:
 
     async def finish(self) -> None:
         """Wait until everything in flight is answered and settled."""
+        self.working = False
         while self.busy:
             await self._some_done()
 
     def _tell(self) -> None:
         """Raise what went wrong beside the rounds."""
-        failure, self._failure = self._failure or self.road.settling.failure, None
-        self.road.settling.failure = None
+        failure = self.senders.failure or self.road.settling.failure
+        self.senders.failure = self.road.settling.failure = None
         if failure is not None:
             raise failure
 
     async def _some_done(self) -> None:
-        settling = self.road.settling
-        if not self._tasks:
+        settling, tasks = self.road.settling, self.senders.tasks
+        if not tasks:
             settling.flush()
-        waits = {*self._tasks, settling.work} if settling.work else self._tasks
+        waits = {*tasks, settling.work} if settling.work else tasks
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _some_room(self, slots: int) -> None:
-        """Wait a moment, or until so many slots are free."""
-        self._room.clear()
-        self._wanted = slots
-        try:
-            async with asyncio.timeout(LULL):
-                await self._room.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self._wanted = 0
-
-    async def _sort(self, claimed: Sequence[Delivery]) -> None:
+    async def bring(self, taken: Sequence[Delivery]) -> None:
+        """Bring what is in our hands on its way, what is urgent first."""
         fresh: list[Delivery] = []
-        for each in claimed:
+        for each in taken:
             if each.state in SHOWN:
-                self._start(take_off(self.road, each))
+                self.senders.start(take_off(self.road, each))
             elif each.state is State.UNKNOWN:
-                self._start(self._look(each))
+                self.senders.start(self._look(each))
             else:
                 fresh.append(each)
+        urgent = [each for each in fresh if each.purpose == URGENT]
+        if urgent and len(urgent) < len(fresh):  # the others are many, and take their time
+            await self._rounds(urgent, {})
+            fresh = [each for each in fresh if each.purpose != URGENT]
         await self._rounds(fresh, {})
 
     async def _look(self, delivery: Delivery) -> None:
@@ -205,11 +215,22 @@ class Dispatcher:
         for each in deliveries:
             if each.customer not in loaded:
                 settle_soon(road, each, State.FAILED, "no such customer")
-        chosen = desk.choose(known)
+        aside = any(each.purpose != URGENT for each in deliveries)
+        chosen = [one async for piece in self._pieces(known, aside=aside) for one in desk.choose(piece)]
         with self._put_back([each.delivery for each in chosen]):
-            ready = desk.ready(await in_turn(desk, chosen))
+            turn = await in_turn(desk, chosen)
+        ready = [one async for piece in self._pieces(turn, aside=aside) for one in desk.ready(piece)]
         with self._put_back([each.parcel.delivery for each in ready], ready):
             return await self._attempt(ready, loaded) if ready else []
+
+    async def _pieces(self, of: Sequence[T], *, aside: bool) -> AsyncIterator[Sequence[T]]:
+        """Give a batch whole, for nothing comes while it is prepared; piece by piece when something urgent is on its way."""
+        urgent = aside and (self.overtaking.ahead or self.senders.urgent)
+        size = PIECE if urgent else max(len(of), 1)
+        for start in range(0, len(of), size):
+            if urgent:
+                await self.overtaking.ahead.let_by()
+            yield of[start : start + size]
 
     @contextmanager
     def _put_back(self, deliveries: Sequence[Delivery], ready: Sequence[Ready] = ()) -> Iterator[None]:
@@ -241,39 +262,8 @@ class Dispatcher:
                 granted.append(each.parcel)
             elif grant is not Grant.LOST:
                 again.append(each.parcel.delivery)
-        self._parcels.extend(granted)
-        self._send_on()
+        self.senders.hand_on(granted)
         return again
-
-    def _send_on(self) -> None:
-        """Let one more sender go on; it calls the next before it waits for anything."""
-        if self._parcels and not self._called:
-            self._called = True
-            self._start(self._send())
-
-    async def _send(self) -> None:
-        """Hand parcels over, one after the other, as long as there are any."""
-        self._called = False
-        while self._parcels:
-            parcel = self._parcels.popleft()
-            self._send_on()
-            await hand_over(self.road, parcel)
-            if self._wanted and self.slots - self.in_flight >= self._wanted:
-                self._room.set()
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self._failure = task.exception()
-        if self._wanted and self.slots - self.in_flight >= self._wanted:
-            self._room.set()
-        if not self._tasks:
-            self.road.settling.flush()
 
 
 def _not_made(attempt: str, state: State) -> Outcome:

@@ -12,9 +12,9 @@ from omnibus.store.loaded import Loaded, Spent, Survey
 from omnibus.store.port import Store
 from omnibus.store.settlement import Settlement
 from omnibus.store.step import Step
-from omnibus.store.wish import Wish
+from omnibus.store.wish import Take, Wish
 
 __all__ = [
     "Change", "CodeRow", "Grant", "Limit", "Loaded", "Move", "OpenAttempt", "Outcome",
-    "Settlement", "Spent", "Step", "Store", "Survey", "Try", "Wish", "decode_bodies", "encode_bodies",
+    "Settlement", "Spent", "Step", "Store", "Survey", "Take", "Try", "Wish", "decode_bodies", "encode_bodies",
 ]  # fmt: skip

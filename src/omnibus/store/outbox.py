@@ -12,15 +12,20 @@ from omnibus.model.delivery import Delivery
 from omnibus.model.mailing import Mailing
 from omnibus.store.attempt import Grant, Try
 from omnibus.store.settlement import Settlement
-from omnibus.store.wish import Wish
+from omnibus.store.wish import Take, Wish
 
 
 class OutboxRows(ABC):
     """Keep deliveries on their way, and the attempts to hand them over."""
 
     @abstractmethod
-    async def accept(self, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
-        """Accept deliveries; a known key gives its first deliveries again, None for a key used with another digest."""
+    async def accept(self, wishes: Sequence[Wish], *, take: Take | None = None) -> list[tuple[Delivery, ...] | None]:
+        """Accept deliveries; a known key gives its first deliveries again, None for a key used with another digest.
+
+        Args:
+            take: what is transactional, due and first in its lane may come back with this lease, and is in the caller's
+                hands then; a store may leave all of it, or some, to the next claim.
+        """
 
     async def accept_many(self, mailing: Mailing) -> None:
         """Accept the same for many customers, or for none of them; an engine may write it in a few statements.
@@ -40,8 +45,15 @@ class OutboxRows(ABC):
         raise ConfigError("this store cannot join a transaction of the app", where="[omnibus] store", fix=fix)
 
     @abstractmethod
-    async def claim(self, now: datetime, *, limit: int, lease: str, term: float) -> list[Delivery]:
-        """Take due deliveries, at most one per customer, transactional ones first; *term* is the lease in seconds of machine time."""
+    async def claim(
+        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False
+    ) -> list[Delivery]:
+        """Take due deliveries, at most one per customer, transactional ones first, within a customer's lane too.
+
+        Args:
+            term: of the lease, in seconds of machine time.
+            urgent: only what is transactional.
+        """
 
     @abstractmethod
     async def attempt(self, tries: Sequence[Try]) -> list[Grant]:

@@ -8,6 +8,20 @@ from omnibus.model.delivery import Delivery
 from omnibus.model.swift import swift
 
 
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Ask to have what is accepted in hand with the same commit, as a claim would give it.
+
+    Args:
+        term: of the lease, in seconds of machine time.
+        limit: so many deliveries at most.
+    """
+
+    lease: str
+    term: float
+    limit: int
+
+
 @swift
 @dataclass(frozen=True, slots=True)
 class Wish:

@@ -132,7 +132,7 @@ async def worked(shop: Any, line: Line, faults: list[Callable[[], Any]]) -> dict
     wire = shop.wire("mail")
     async with open_bus(shop.toml(), plugins=shop.plugins, environ={}) as bus:
         bus.parts.road.lease_term = 1.5  # what a cut leaves in doubt is looked at soon
-        bus.parts.dispatcher.slots = 8
+        bus.parts.dispatcher.senders.slots = 8
         stop = asyncio.Event()
         working = asyncio.create_task(bus.work(stop))
         for number, fault in enumerate(faults, 1):

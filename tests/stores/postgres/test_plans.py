@@ -16,7 +16,7 @@ from omnibus.stores.postgres.engine import PIN, UNPIN
 LISTED = '["c1", "c2"]'
 HOT: dict[str, tuple[str, Any]] = {
     "due": (outbox.DUE, {"now": 1}),
-    "take_lanes": (sql.TAKE_LANES, {"now": 1, "limit": 50}),
+    "take_lanes": (sql.TAKE_LANES, {"now": 1, "limit": 50, "whole": 50}),
     "take_heads": (sql.TAKE_HEADS, {"now": 1, "lease": "w", "term": 1, "lanes": LISTED}),
     "people": (sql.READ_PEOPLE, (LISTED,)),
     "identities": (sql.READ_IDENTITIES, (LISTED,)),

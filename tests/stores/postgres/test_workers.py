@@ -57,7 +57,7 @@ async def main():
     bus = open_bus(folder, plugins=[Plugin()], environ={})
     bus.parts.road.lease_term = term
     async with bus:
-        bus.parts.dispatcher.slots = 8
+        bus.parts.dispatcher.senders.slots = 8
         stop = asyncio.Event()
         open(folder + "/ready-" + name, "w").close()
         while not os.path.exists(folder + "/go"):

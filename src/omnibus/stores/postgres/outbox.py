@@ -23,15 +23,13 @@ NEXT_DUE = (
     "SELECT min(due) FROM (SELECT min(due) AS due FROM lane WHERE lease IS NULL AND due IS NOT NULL"
     " UNION ALL SELECT min(due) FROM run WHERE due IS NOT NULL) AS d"
 )
-DUE = (
-    "SELECT EXISTS (SELECT customer FROM lane WHERE lease IS NULL AND due <= %(now)s)"
-    " OR EXISTS (SELECT customer FROM lane WHERE lease IS NULL AND urgent <= %(now)s)"
-)
+URGENT_DUE = "SELECT EXISTS (SELECT customer FROM lane WHERE lease IS NULL AND urgent <= %(now)s)"
+DUE = f"SELECT EXISTS (SELECT customer FROM lane WHERE lease IS NULL AND due <= %(now)s) OR ({URGENT_DUE})"
 
 
-async def due(db: Connection, now: datetime) -> bool:
-    """Tell whether a lane is due."""
-    row = await (await db.execute(DUE, {"now": to_micros(now)})).fetchone()
+async def due(db: Connection, now: datetime, *, urgent: bool) -> bool:
+    """Tell whether a lane is due, or an urgent one."""
+    row = await (await db.execute(URGENT_DUE if urgent else DUE, {"now": to_micros(now)})).fetchone()
     return bool(row and row[0])
 
 
@@ -41,9 +39,11 @@ async def next_due(db: Connection) -> datetime | None:
     return None if row is None or row[0] is None else from_micros(row[0])
 
 
-async def claim(db: Connection, now: datetime, limit: int, lease: str, term: float) -> list[Delivery]:
-    """Take the head of each due lane, transactional lanes first; lanes in other hands are passed over."""
-    given: dict[str, Any] = {"now": to_micros(now), "limit": limit, "lease": lease, "term": int(term * 1_000_000)}
+async def claim(db: Connection, now: datetime, limit: int, lease: str, term: float, *, urgent: bool) -> list[Delivery]:
+    """Take the head of each due lane, transactional lanes first, or only those; lanes in other hands are passed over."""
+    given: dict[str, Any] = {
+        "now": to_micros(now), "limit": limit, "whole": 0 if urgent else limit, "lease": lease, "term": int(term * 1_000_000),
+    }  # fmt: skip
     lanes = [row[0] for row in await (await db.execute(sql.TAKE_LANES, given)).fetchall()]
     if not lanes:
         return []

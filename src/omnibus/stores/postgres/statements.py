@@ -195,14 +195,17 @@ WITH u AS MATERIALIZED (
   ORDER BY urgent LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), l AS MATERIALIZED (
   SELECT customer FROM lane WHERE lease IS NULL AND due <= %(now)s AND (urgent IS NULL OR urgent > %(now)s)
-  ORDER BY due LIMIT greatest(%(limit)s - (SELECT count(*) FROM u), 0) FOR UPDATE SKIP LOCKED
+  ORDER BY due LIMIT greatest(%(whole)s - (SELECT count(*) FROM u), 0) FOR UPDATE SKIP LOCKED
 ) SELECT customer FROM u UNION ALL SELECT customer FROM l
 """
 TAKE_HEADS = f"""
 WITH h AS MATERIALIZED (
   SELECT l.customer, d.place, d.state FROM json_array_elements_text(%(lanes)s) AS l(customer) LEFT JOIN LATERAL (
-    SELECT ctid AS place, state FROM delivery WHERE customer = l.customer AND due <= %(now)s AND lease IS NULL
-    ORDER BY due, id LIMIT 1
+    (SELECT 0 AS rank, ctid AS place, state FROM delivery WHERE customer = l.customer AND due <= %(now)s AND lease IS NULL
+     AND purpose = 'transactional' ORDER BY due, id LIMIT 1)
+    UNION ALL (SELECT 1, ctid, state FROM delivery WHERE customer = l.customer AND due <= %(now)s AND lease IS NULL
+     ORDER BY due, id LIMIT 1)
+    ORDER BY rank LIMIT 1
   ) d ON true
 ), held AS (
   UPDATE lane l SET lease = %(lease)s, lease_until = {CLOCK} + %(term)s

@@ -16,7 +16,7 @@ from omnibus.model.event import Event
 from omnibus.model.mailing import Mailing
 from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
-from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
+from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Take, Try, Wish
 from omnibus.stores.migrate import migrate
 from omnibus.stores.postgres import accepting, customers, ear, merging, outbox, shelf
 from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale
@@ -112,18 +112,23 @@ class Postgres(Hinting, Hearing, Rolling, Store):
 
     # the road out
 
-    async def accept(self, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
+    async def accept(self, wishes: Sequence[Wish], *, take: Take | None = None) -> list[tuple[Delivery, ...] | None]:
         return await self.engine.write(lambda db: accepting.accept(db, wishes)) if wishes else []
 
     async def accept_many(self, mailing: Mailing) -> None:
         if mailing.ids:
             await self.engine.write(lambda db: accepting.accept_many(db, mailing))
 
-    async def claim(self, now: datetime, *, limit: int, lease: str, term: float) -> list[Delivery]:
-        if not self._found and not await self.engine.read(lambda db: outbox.due(db, now), pinned=True):
+    async def claim(
+        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False
+    ) -> list[Delivery]:
+        known = self._found and not urgent
+        if not known and not await self.engine.read(lambda db: outbox.due(db, now, urgent=urgent), pinned=True):
             return []  # a look is a third of a transaction that finds nothing
-        found = await self.engine.write(lambda db: outbox.claim(db, now, limit, lease, term), pinned=True)
-        self._found = bool(found)
+        found = await self.engine.write(
+            lambda db: outbox.claim(db, now, limit, lease, term, urgent=urgent), pinned=True
+        )
+        self._found = bool(found) or (urgent and self._found)
         return found
 
     async def attempt(self, tries: Sequence[Try]) -> list[Grant]:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import apsw
 
 from omnibus.errors import stranger
 from omnibus.model.delivery import WAITING, Delivery
 from omnibus.model.mailing import Mailing
-from omnibus.store import Wish
+from omnibus.store import Take, Wish
 from omnibus.stores.rows import DELIVERY, delivery_row, dump, read_delivery
 from omnibus.stores.schema import to_micros
 from omnibus.stores.sqlite.customers import canonical
 from omnibus.stores.sqlite.listing import EACH, listed
+from omnibus.stores.sqlite.outbox import lend
 from omnibus.stores.sqlite.statements import RAISED, RAISING, URGENT
 from omnibus.stores.texts import NUL
 
@@ -36,11 +38,16 @@ _SPREAD = (
 _RAISED = f"INSERT INTO lane (customer, due, urgent) SELECT value, ?2, ?3 FROM {EACH}(?1) WHERE true {RAISING}"
 TALLY = "INSERT INTO tally (name, count) VALUES ('accepted', ?1) ON CONFLICT (name) DO UPDATE SET count=count+?1"
 _MERGED = f'SELECT c.id, c."into" FROM {EACH}(?) l CROSS JOIN customer c ON c.id=l.value'
+_BUSY = (
+    f"SELECT n.customer FROM {EACH}(?) l CROSS JOIN lane n ON n.customer=l.value"
+    " WHERE n.lease IS NOT NULL OR n.urgent IS NOT NULL"
+    f' UNION ALL SELECT c.id FROM {EACH}(?1) l CROSS JOIN customer c ON c.id=l.value WHERE c."into" IS NOT NULL'
+)
 _KEYS = f"SELECT k.key, k.digest, k.deliveries FROM {EACH}(?) l CROSS JOIN sendkey k ON k.key=l.value"
 
 
-def accept(db: apsw.Connection, wishes: Sequence[Wish]) -> list[Answer]:
-    """Accept each wish once.
+def accept(db: apsw.Connection, wishes: Sequence[Wish], take: Take | None = None) -> list[Answer]:
+    """Accept each wish once; what is urgent and finds its lane empty is in hand at once.
 
     Raises:
         NotFound: for a customer who does not exist.
@@ -62,8 +69,29 @@ def accept(db: apsw.Connection, wishes: Sequence[Wish]) -> list[Answer]:
                 keys[wish.key] = wish
     kept = [(key, each.digest, dump([one.id for one in each.deliveries])) for key, each in keys.items()]
     db.executemany("INSERT INTO sendkey (key, digest, deliveries) VALUES (?, ?, ?)", kept)
+    free = _free_lanes(db, fresh) if take is not None else ()
     _insert(db, fresh)
-    return answers
+    if take is None or not free:
+        return answers
+    taken = {each.customer: each.id for each in reversed(fresh) if each.customer in free and _urgent(each)}
+    held = dict(list(taken.items())[: take.limit])
+    lend(db, held, take.lease, take.term)
+    ids = set(held.values())
+    return [answer and tuple([_held(each, take, ids) for each in answer]) for answer in answers]
+
+
+def _urgent(delivery: Delivery) -> bool:
+    return delivery.purpose == URGENT and delivery.due is not None and delivery.due <= delivery.accepted
+
+
+def _held(delivery: Delivery, take: Take, ids: set[str]) -> Delivery:
+    return replace(delivery, lease=take.lease) if delivery.id in ids else delivery
+
+
+def _free_lanes(db: apsw.Connection, fresh: Sequence[Delivery]) -> set[str]:
+    """Tell whose urgent deliveries may go at once: nothing of theirs is in anybody's hands, nor waits as urgently."""
+    who = {each.customer for each in fresh if _urgent(each)}
+    return who.difference([row[0] for row in db.execute(_BUSY, (listed(list(who)),))]) if who else who
 
 
 def _used(db: apsw.Connection, keys: Sequence[str]) -> dict[str, tuple[str, str]]:

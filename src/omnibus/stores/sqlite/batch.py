@@ -30,6 +30,7 @@ from omnibus.stores.sqlite.statements import (
     FREED,
     LEASED,
     SETTLED,
+    URGENT,
     Row,
     closed_row,
     context_row,
@@ -39,10 +40,12 @@ from omnibus.stores.sqlite.statements import (
 #: due lanes with their heads; who holds a lane holds what is in hand of it, so its head is in nobody's
 _HEADS = (
     f"SELECT l.customer, l.rowid, d.rowid, {', '.join(f'd.{each}' for each in DELIVERY.split(', '))} FROM lane l"
-    " LEFT JOIN delivery d ON d.rowid=(SELECT h.rowid FROM delivery h WHERE h.customer=l.customer AND h.due<=?1"
+    " LEFT JOIN delivery d ON d.rowid=(SELECT h.rowid FROM delivery h WHERE h.customer=l.customer AND h.due<=?1{only}"
     " ORDER BY h.due, h.id LIMIT 1) WHERE l.lease IS NULL AND l.{column}<=?1 ORDER BY l.{column} LIMIT ?2"
 )
-_URGENT, _DUE = _HEADS.format(column="urgent"), _HEADS.format(column="due")
+#: what is urgent goes before what its own customer waits for, too
+_URGENT = _HEADS.format(column="urgent", only=f" AND h.purpose='{URGENT}'")
+_DUE = _HEADS.format(column="due", only="")
 _TAKEN = f"UPDATE lane SET lease=?1, lease_until=?2 WHERE rowid IN (SELECT value FROM {EACH}(?3))"
 _STANDING = (  # a row without a customer of its own, or of one who is somebody else now, is judged the long way
     "SELECT d.id, d.customer, d.lease, d.state, d.reported, coalesce(x.version, 0) FROM delivery d"
@@ -66,18 +69,19 @@ class Standing(NamedTuple):
     version: int
 
 
-def due(db: apsw.Connection, now: datetime) -> bool:
-    """Tell whether there is anything to claim."""
-    sql = "SELECT 1 FROM lane WHERE lease IS NULL AND due<=? LIMIT 1"
+def due(db: apsw.Connection, now: datetime, *, urgent: bool) -> bool:
+    """Tell whether there is anything to claim, or anything urgent."""
+    sql = f"SELECT 1 FROM lane WHERE lease IS NULL AND {'urgent' if urgent else 'due'}<=? LIMIT 1"
     return db.execute(sql, (to_micros(now),)).fetchone() is not None
 
 
-def claim(db: apsw.Connection, now: datetime, limit: int, lease: str, term: float) -> list[Delivery]:
-    """Take the head of each due lane, transactional lanes first."""
+def claim(db: apsw.Connection, now: datetime, limit: int, lease: str, term: float, *, urgent: bool) -> list[Delivery]:
+    """Take the head of each due lane, transactional lanes first, or only those."""
     stamp, until = to_micros(now), outbox.machine_micros() + int(term * 1_000_000)
     found = {row[0]: row for row in db.execute(_URGENT, (stamp, limit))}
-    if len(found) < limit:
-        found |= {row[0]: row for row in db.execute(_DUE, (stamp, limit - len(found)))}
+    if len(found) < limit and not urgent:
+        for row in db.execute(_DUE, (stamp, limit - len(found))):
+            found.setdefault(row[0], row)
     taken: list[Row] = []
     for row in found.values():
         if row[2] is None or row[-1] is not None:  # withdrawn or settled since: else the lane would be polled for ever

@@ -21,6 +21,7 @@ from omnibus.errors import ConfigError, StoreFull
 
 T = TypeVar("T")
 Job = Callable[[apsw.Connection], Any]
+Asked = tuple[Job, asyncio.AbstractEventLoop, asyncio.Future[Any]]
 MOST = 200  # calls that share one commit
 #: places for prepared statements, as many as APSW has. It takes the next place in turn each time that a statement is done,
 #: also for each row of `executemany`: with fewer, a batch of fifty pushed all statements out, and each was parsed anew
@@ -72,7 +73,8 @@ class Engine:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._jobs: deque[tuple[Job, asyncio.AbstractEventLoop, asyncio.Future[Any]]] = deque()
+        self._jobs: deque[Asked] = deque()
+        self._urgent: deque[Asked] = deque()
         self._wake = threading.Condition()
         self._pressing = self._closing = False
         self._thread: threading.Thread | None = None
@@ -113,7 +115,7 @@ class Engine:
         """Run *job* in the next commit and return once that commit is on disk.
 
         Args:
-            urgent: goes before the others.
+            urgent: goes before the others, and ends a commit under way after the call that is being run.
             patient: nobody outside waits for it; for a moment it lets another job bring the commit that both share.
 
         Raises:
@@ -124,7 +126,7 @@ class Engine:
         with self._wake:
             if self._closing or self._thread is None:
                 raise StoreFull("the store is closed")
-            (self._jobs.appendleft if urgent else self._jobs.append)((job, loop, done))
+            (self._urgent if urgent else self._jobs).append((job, loop, done))
             if not patient:
                 self._press()
         if patient:
@@ -134,7 +136,7 @@ class Engine:
     def nudge(self) -> None:
         """Let what waits be written now."""
         with self._wake:
-            if self._jobs:
+            if self._jobs or self._urgent:
                 self._press()
 
     def _press(self) -> None:
@@ -196,23 +198,36 @@ class Engine:
             with self._wake:
                 while not self._pressing and not self._closing:
                     self._wake.wait()
-                if not self._jobs:
+                if not self._jobs and not self._urgent:
                     break
-                group = [self._jobs.popleft() for _ in range(min(len(self._jobs), MOST))]
-                self._pressing = bool(self._jobs)
-            answers = self._commit(db, [job for job, _, _ in group])
+                waiting = self._urgent or self._jobs
+                group = [waiting.popleft() for _ in range(min(len(waiting), MOST))]
+                self._pressing = bool(self._jobs or self._urgent)
+            answers = self._commit(db, [job for job, _, _ in group], cut=waiting is self._jobs)
             told: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
-            for (_, loop, done), answer in zip(group, answers, strict=True):
+            for (_, loop, done), answer in zip(group, answers, strict=False):
                 told.setdefault(loop, []).append((done, answer))
+            with self._wake:
+                self._jobs.extendleft(reversed(group[len(answers) :]))
+                self._pressing = self._pressing or bool(self._jobs)
             for loop, these in told.items():  # one call across threads for all of them
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(_resolve, these)
         db.close()
 
-    def _commit(self, db: apsw.Connection, jobs: list[Job]) -> list[Any]:
+    def _commit(self, db: apsw.Connection, jobs: Sequence[Job], *, cut: bool) -> list[Any]:
+        """Run jobs and commit them; answers as many as were run.
+
+        Args:
+            cut: what is urgent does not wait for all of them: the rest go into the next commit.
+        """
+        answers: list[Any] = []
         try:
             db.execute("BEGIN IMMEDIATE")
-            answers: list[Any] = [_alone(db, jobs[0])] if len(jobs) == 1 else [_one(db, job) for job in jobs]
+            for job in jobs:
+                answers.append(_one(db, job) if len(jobs) > 1 else _alone(db, job))
+                if cut and self._urgent:
+                    break
             db.execute("COMMIT")
         except Undone as undone:
             if db.in_transaction:

@@ -17,7 +17,7 @@ from omnibus.model.mailing import Mailing
 from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
 from omnibus.roll import Roll
-from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Try, Wish
+from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Take, Try, Wish
 from omnibus.stores.migrate import HEAD, migrate
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
@@ -28,6 +28,7 @@ from omnibus.stores.sqlite.upkeep import Keeping
 from omnibus.stores.texts import refuse
 
 PAGE = 500
+FEW = 4  # attempts that go before many: it costs those little, and what is urgent comes in few
 CLAIMED = 100  # customers of one claim: read at once, for there is nothing else that whoever claimed them could do
 
 
@@ -95,24 +96,29 @@ class Sqlite(Keeping, Hearing, Store, Roll):
 
     # the road out
 
-    async def accept(self, wishes: Sequence[Wish]) -> list[tuple[Delivery, ...] | None]:
+    async def accept(self, wishes: Sequence[Wish], *, take: Take | None = None) -> list[tuple[Delivery, ...] | None]:
         refuse(*(each.key for each in wishes))
         urgent = any(each.purpose == "transactional" for wish in wishes for each in wish.deliveries)
-        return await self.engine.write(lambda db: accepting.accept(db, wishes), urgent=urgent)
+        return await self.engine.write(lambda db: accepting.accept(db, wishes, take), urgent=urgent)
 
     async def accept_many(self, mailing: Mailing) -> None:
         urgent = any(each.purpose == "transactional" for each in mailing.templates)
         await self.engine.write(lambda db: accepting.accept_many(db, mailing), urgent=urgent)
 
-    async def claim(self, now: datetime, *, limit: int, lease: str, term: float) -> list[Delivery]:
-        if not self._claimed and not await self.engine.read(lambda db: batch.due(db, now), near=True):
+    async def claim(
+        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False
+    ) -> list[Delivery]:
+        known = self._claimed and not urgent
+        if not known and not await self.engine.read(lambda db: batch.due(db, now, urgent=urgent), near=True):
             return []  # a look costs a hundredth of a turn in the writer
-        taken = await self.engine.write(lambda db: batch.claim(db, now, limit, lease, term))
-        self._claimed = bool(taken)  # where there was something, there is more: no need to look first
+        taken = await self.engine.write(
+            lambda db: batch.claim(db, now, limit, lease, term, urgent=urgent), urgent=urgent
+        )
+        self._claimed = bool(taken) or (urgent and self._claimed)  # where there was something, there is more
         return taken
 
     async def attempt(self, tries: Sequence[Try]) -> list[Grant]:
-        return await self.engine.write(lambda db: batch.attempt(db, tries, self.stirring))
+        return await self.engine.write(lambda db: batch.attempt(db, tries, self.stirring), urgent=len(tries) <= FEW)
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         now = self.now()

@@ -9,7 +9,7 @@ import pytest
 
 from omnibus.errors import NotFound
 from omnibus.model.delivery import State
-from omnibus.store import Change, Move, Store, Wish
+from omnibus.store import Change, Move, Store, Take, Wish
 from omnibus.testing.contracts.store.parts import MINUTE, NOW, StoreParts, delivery, event, settled
 
 
@@ -62,6 +62,59 @@ class OutboxContract(StoreParts):
         await self.accept(store, *(delivery(f"d{n}", f"c{n}", due=NOW - MINUTE) for n in range(5)))
         await self.accept(store, delivery("code", "ada", purpose="transactional"))
         assert await self.claim(store, limit=1) == ["code"]
+
+    async def test_only_what_is_transactional_is_claimed_where_that_is_asked(self, store: Store) -> None:
+        """The others wait for a claim of all."""
+        await self.accept(store, delivery("news", "ada", due=NOW - MINUTE), delivery("more", "bob"))
+        await self.accept(store, delivery("code", "bob", purpose="transactional"))
+        assert [each.id for each in await store.claim(NOW, limit=5, lease="w", term=60, urgent=True)] == ["code"]
+        assert await store.claim(NOW, limit=5, lease="w", term=60, urgent=True) == []
+        assert await self.claim(store) == ["news"]
+
+    async def test_what_is_accepted_may_be_in_hand_at_once(self, store: Store) -> None:
+        """Only what a claim would give, too; whatever is not, waits for one. A known key gives nothing into anybody's hands."""
+        await store.create([("carl", [])], NOW)
+        await self.accept(store, delivery("busy", "bob", purpose="transactional"))
+        wishes = [
+            Wish("k", "x", (delivery("code", "ada", purpose="transactional"), delivery("card", "ada", purpose="transactional"))),
+            Wish("", "", (delivery("later", "carl", purpose="transactional", due=NOW + MINUTE),)),
+            Wish("", "", (delivery("news", "carl"),)),
+            Wish("", "", (delivery("second", "bob", purpose="transactional"),)),
+        ]  # fmt: skip
+        answers = await store.accept(wishes, take=Take("w", 60, 5))
+        held = [each.id for answer in answers for each in answer or () if each.lease]
+        assert held in ([], ["code"])
+        if held:
+            assert await self.state(store, "code") is State.SENDING
+            assert (await store.renew("w", 60)) > 0
+        else:
+            assert [each.id for each in await store.claim(NOW, limit=1, lease="w", term=60, urgent=True)] == ["busy"]
+            await store.settle([settled("busy", "bob")])
+        again = await store.accept([wishes[0]], take=Take("other", 60, 5))
+        assert [each.id for answer in again for each in answer or ()] == ["code", "card"]
+        assert not [each for answer in again for each in answer or () if each.lease == "other"]
+        assert (await store.audit(NOW))["lost_lanes"] == 0
+
+    async def test_no_more_is_in_hand_than_was_asked_for(self, store: Store) -> None:
+        """And it is settled, or rescued, like any other."""
+        wishes = [Wish("", "", (delivery(f"c-{who}", who, purpose="transactional"),)) for who in ("ada", "bob")]
+        answers = await store.accept(wishes, take=Take("w", 60, 1))
+        held = [each for answer in answers for each in answer or () if each.lease]
+        assert len(held) <= 1
+        claimed = await self.claim(store, lease="x")
+        assert sorted([*claimed, *(each.id for each in held)]) == ["c-ada", "c-bob"]
+        assert await store.rescue(NOW, everything=True) == 2
+        assert sorted(await self.claim(store)) == ["c-ada", "c-bob"]
+
+    async def test_transactional_goes_before_what_its_own_customer_waits_for(self, store: Store) -> None:
+        """Still one at a time, and the others in their order."""
+        code, receipt = (delivery(each, "ada", purpose="transactional") for each in ("code", "receipt"))
+        await self.accept(store, delivery("old", "ada", due=NOW - MINUTE), delivery("new", "ada"), receipt, code)
+        for each in ("code", "receipt", "old", "new"):
+            assert await self.claim(store) == [each]
+            assert await self.claim(store, lease="other") == []
+            assert await store.settle([settled(each, "ada")]) == [True]
+        assert await self.claim(store) == []
 
     async def test_racing_claims_share_nothing(self, store: Store) -> None:
         """Trap 2: never two of one customer in hand."""

@@ -1,0 +1,103 @@
+"""OVERTAKE: what is urgent is taken up beside the rounds, with the commit that accepts it where the store can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from omnibus.errors import StoreFull
+from omnibus.model.delivery import Delivery
+from omnibus.outbound.ahead import Ahead
+from omnibus.outbound.road import Road
+from omnibus.outbound.senders import Senders
+from omnibus.outbound.turn import URGENT
+from omnibus.store import Take, Wish
+
+Answers = list[tuple[Delivery, ...] | None]
+
+
+class Worker(Protocol):
+    """Work rounds, and give what is needed to work beside them."""
+
+    road: Road
+    senders: Senders
+    lease: str
+    working: bool
+
+    async def take(self, limit: int, *, urgent: bool = False) -> int:
+        """Claim so many and start what may go; returns how many were claimed."""
+
+    async def bring(self, taken: Sequence[Delivery]) -> None:
+        """Bring on its way what is in our hands."""
+
+    def let_go(self) -> None:
+        """Work on under another lease."""
+
+
+class Overtaking:
+    """Take up what is urgent: it waits for no round, and for nothing that is not."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker, self.ahead = worker, Ahead()
+        self._urgent = 0  # accepted while there are rounds, and in nobody's hands yet
+        self._called = False  # one who claims these did not begin yet
+
+    async def accept(self, wishes: Sequence[Wish]) -> Answers:
+        """Accept wishes; while there are rounds, what is urgent goes ahead of them."""
+        worker = self._worker
+        urgent = {each.deliveries[0].id for each in wishes if each.deliveries[0].purpose == URGENT}
+        if not urgent or not worker.working:
+            return await worker.road.store.accept(wishes)
+        with self.ahead.going():
+            answers = await self._accept(wishes, min(worker.senders.free(urgent=True), len(urgent)))
+            # what was accepted before under the same key bears another id
+            fresh = {each.id: each for answer in answers for each in answer or () if each.id in urgent}.values()
+            if mine := [each for each in fresh if each.lease]:
+                worker.senders.taken += len(mine)
+                worker.senders.start(self._bring(mine))
+            now = worker.road.now()
+            self._urgent += len([each for each in fresh if not each.lease and (each.due or now) <= now])
+            self.go()
+        return answers
+
+    async def _accept(self, wishes: Sequence[Wish], limit: int) -> Answers:
+        """Accept, and let the store give us so many in the same commit."""
+        worker, lease = self._worker, self._worker.lease
+        if limit < 1:
+            return await worker.road.store.accept(wishes)
+        worker.senders.taken += limit
+        try:
+            return await worker.road.store.accept(wishes, take=Take(lease, worker.road.lease_term, limit))
+        except StoreFull:
+            if worker.lease == lease:
+                worker.let_go()  # it may hold what nobody knows of
+            raise
+        finally:
+            worker.senders.taken -= limit
+
+    async def _bring(self, taken: Sequence[Delivery]) -> None:
+        try:
+            with self.ahead.going():
+                await self._worker.bring(taken)
+        finally:
+            self._worker.senders.taken -= len(taken)
+
+    def look(self) -> None:
+        """Look for what is urgent and was accepted elsewhere, or had to wait for its lane."""
+        self._urgent = max(self._urgent, self._worker.senders.kept)
+        self.go()
+
+    def go(self) -> None:
+        """Claim what is urgent, if there is any and a slot for it."""
+        if self._urgent and not self._called and self._worker.senders.free(urgent=True) > 0:
+            self._called = True
+            self._worker.senders.start(self._claim())
+
+    async def _claim(self) -> None:
+        """Claim; where a lane is in hand, what is urgent waits for the next round, or look."""
+        self._called = False
+        limit = min(self._urgent, self._worker.senders.free(urgent=True) + 1)  # whoever asks is in flight already
+        if limit > 0:
+            self._urgent -= limit
+            with self.ahead.going():
+                await self._worker.take(limit, urgent=True)
