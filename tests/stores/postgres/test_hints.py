@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from omnibus import bus as hall
+from omnibus import work
 from omnibus.server import desk as streams
 from omnibus.server.desk import BusDesk
 from omnibus.stores.postgres import hints
@@ -63,7 +63,7 @@ async def test_a_stream_hangs_on_any_process(two: Any, monkeypatch: pytest.Monke
 
 @bounded
 async def test_a_waiting_worker_goes_on_at_once(two: Any, monkeypatch: pytest.MonkeyPatch, shop: Any) -> None:
-    monkeypatch.setattr(hall, "IDLE", LONG)
+    monkeypatch.setattr(work, "IDLE", LONG)
     here, there = await two()
     ada = await here.customers.upsert(email="ada@example.com")
     async with at_work(there):
@@ -79,7 +79,7 @@ async def test_a_waiting_worker_goes_on_at_once(two: Any, monkeypatch: pytest.Mo
 async def test_what_the_app_s_transaction_accepts_is_told_when_it_commits(
     two: Any, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    monkeypatch.setattr(hall, "IDLE", LONG)
+    monkeypatch.setattr(work, "IDLE", LONG)
     here, there = await two()
     ada = await here.customers.upsert(email="ada@example.com")
     async with at_work(there), await psycopg.AsyncConnection.connect(url) as app:
