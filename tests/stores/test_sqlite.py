@@ -12,7 +12,7 @@ import pytest
 
 from omnibus.errors import ConfigError, NotFound, StoreFull
 from omnibus.store import Store, Wish
-from omnibus.stores.sqlite import Sqlite
+from omnibus.stores.sqlite import Sqlite, engine
 from omnibus.stores.sqlite.store import up_to_date
 from omnibus.testing.contracts.hearing import HearingContract
 from omnibus.testing.contracts.mailing import MailingContract
@@ -132,3 +132,20 @@ async def test_a_file_that_cannot_be_read_is_told_as_away(store: Sqlite, near: b
 
     with pytest.raises(StoreFull, match=r"cannot be read now \(CorruptError\)$"):
         await store.engine.read(damaged, near=near)
+
+
+async def test_a_fault_of_the_writer_itself_is_told_and_the_next_call_is_served(
+    store: Sqlite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for a commit is answered, whatever goes wrong in the writer's thread."""
+
+    def broken(*told: Any) -> Any:
+        raise RuntimeError("a fault of ours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_alone", broken)
+        async with asyncio.timeout(20):
+            with pytest.raises(StoreFull, match="RuntimeError"):
+                await store.accept([Wish("k1", "x", (delivery("d1", "ada"),))])
+    assert await store.accept([Wish("k2", "x", (delivery("d2", "ada"),))])
+    assert (await store.audit(NOW))["accepted"] == 1

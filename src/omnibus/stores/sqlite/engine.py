@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -230,12 +231,10 @@ class Engine:
                     break
             db.execute("COMMIT")
         except Undone as undone:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
+            _undo(db)
             return [undone.fault]
-        except apsw.Error as error:  # full, locked, damaged, gone: nothing of this group is stored
-            if db.in_transaction:
-                db.execute("ROLLBACK")
+        except Exception as error:  # noqa: BLE001 - full, locked, damaged, gone, or our own fault: none of them waits for ever
+            _undo(db)
             return [StoreFull(f"the store cannot write now ({type(error).__name__})")] * len(jobs)
         return answers
 
@@ -248,6 +247,12 @@ def _looked(db: apsw.Connection, job: Callable[[apsw.Connection], T]) -> T:
         return job(db)
     except _GONE as error:
         raise StoreFull(f"the store cannot be read now ({type(error).__name__})") from None
+
+
+def _undo(db: apsw.Connection) -> None:
+    with suppress(apsw.Error):  # SQLite may have undone it itself; if not, the next commit is refused and says so
+        if db.in_transaction:
+            db.execute("ROLLBACK")
 
 
 def _one(db: apsw.Connection, job: Job) -> Any:
