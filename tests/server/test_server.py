@@ -126,13 +126,15 @@ async def test_a_changed_link_is_none(shop: Any, web: httpx.AsyncClient) -> None
     assert "message.unsubscribed" not in await shop.types(one.customer)
 
 
+async def down(*told: Any, **more: Any) -> Any:
+    """Be a store that is away."""
+    raise StoreFull("down")
+
+
 async def test_stopping_while_the_store_is_away_is_asked_for_again(
     shop: Any, web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = await sent(shop)
-
-    async def down(*told: Any, **more: Any) -> Any:
-        raise StoreFull("down")
 
     with monkeypatch.context() as patch:
         patch.setattr(shop.bus.parts.store, "put", down)
@@ -174,9 +176,6 @@ async def test_a_link_leads_on_though_nobody_can_note_it(
     shop: Any, web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = await sent(shop)
-
-    async def down(*told: Any, **more: Any) -> Any:
-        raise StoreFull("down")
 
     assert (await web.get(click(shop, one.id, "erased"))).headers["location"] == SHOP
     monkeypatch.setattr(shop.bus.parts.store, "put", down)
