@@ -30,7 +30,7 @@ class Loaded:
     Args:
         customer: canonical, after merges; *aliases* are the subjects whose events belong to it (itself included).
         bodies: facet name → encoded facet.
-        live: waiting deliveries with premises, and those on show that can be withdrawn.
+        live: waiting deliveries with premises that nobody has in hand, and those on show that can be withdrawn.
         spent: hand-overs within the budget's window.
     """
 

@@ -252,7 +252,9 @@ READ_ALIASES = (
     ' SELECT down.customer, c.id, depth + 1 FROM down JOIN customer c ON c."into" = down.id)'
     " SELECT customer, id FROM down WHERE depth > 0 ORDER BY depth, id"
 )
-READ_WATCHED = f"SELECT {DELIVERY} FROM delivery WHERE customer = {THESE} AND watched = 1"
+READ_WATCHED = (
+    f"SELECT {DELIVERY} FROM delivery WHERE customer = {THESE} AND watched = 1 AND state NOT IN ('sending', 'unknown')"
+)
 READ_SPENT = (
     f"SELECT customer, started, channel, points FROM attempt WHERE customer = {THESE} AND started >= %s AND points > 0"
     " ORDER BY started, id"

@@ -33,7 +33,7 @@ _IDENTITY = (
 )
 _LIVE = (
     f"SELECT {', '.join(f't.{each}' for each in DELIVERY.split(', '))} FROM"
-    f" {_of('delivery', 'customer')} AND t.watched=1 ORDER BY t.customer, t.id"
+    f" {_of('delivery', 'customer')} AND t.watched=1 AND t.state NOT IN ('sending', 'unknown') ORDER BY t.customer, t.id"
 )
 _SPENT = (
     "SELECT t.customer, t.started, t.channel, t.points FROM"

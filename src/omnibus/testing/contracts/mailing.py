@@ -29,10 +29,11 @@ class MailingContract(StoreParts):
         for (made,) in mailing.deliveries():
             assert await store.delivery(made.id) == made
         assert await self.told(store) == {"accepted": 3, "unbalanced": 0, "lost_lanes": 0, "silent": 0}
+        assert [each.id for each in (await store.load(["ada"]))["ada"].live] == ["d2"], "its premises are watched"
         assert sorted(await self.claim(store)) == ["d1", "d2"], "the other waits for its turn in the lane"
+        assert (await store.load(["ada"]))["ada"].live == (), "what is in hand is judged again before it goes"
         assert await store.settle([settled("d1", "carl")]) == [True]
         assert await self.claim(store, lease="x") == ["d3"]
-        assert [each.id for each in (await store.load(["ada"]))["ada"].live] == ["d2"], "its premises are watched"
 
     async def test_several_templates_each_in_its_lane_s_order(self, store: Store) -> None:
         """What is urgent goes before what others wait for, what is due before what comes later."""
