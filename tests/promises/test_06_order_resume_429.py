@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
-from omnibus import State, TryLater
+from omnibus import Refused, State, TryLater
+from omnibus.errors import MessageError, StoreFull
+from omnibus.testing import FakeChannel
 
 pytestmark = pytest.mark.promise
 
@@ -23,6 +26,40 @@ async def test_in_order_among_what_is_due(shop: Any) -> None:
     await bus.drain()
     order = [each.attempt.delivery for each in shop.wire("mail").handed]
     assert order == [made[name].id for name in ("first", "second", "third", "later")]
+
+
+@pytest.mark.parametrize("why", ["refused", "unsayable", "store away", "worker dead"])
+async def test_what_has_to_go_again_at_once_keeps_its_place(shop: Any, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    """By another route, after the store was away or its worker died: what came after it does not go before it."""
+    unsayable = [why == "unsayable"]
+
+    def compose(self: Any, *told: Any) -> Any:
+        if unsayable.pop() if unsayable else False:
+            raise MessageError("too long")
+        return FakeChannel.compose(self, *told)
+
+    shop.channel("mail", channel={"compose": compose})
+    shop.channel("text", identity="phone")
+    shop.message("hello", via=["mail", "text"], purpose="service")
+    bus = await shop.open()
+    ada = await shop.ada(email="ada@example.com", phone="+442079460000")
+    now, store = shop.clock.now(), bus.parts.store
+    first, second = [(await bus.send("hello", ada, at=now + timedelta(minutes=due)))[0].id for due in (1, 2)]
+    shop.clock.advance(timedelta(minutes=3))
+    if why == "refused":
+        shop.wire("mail").answers(Refused("no"))
+    elif why == "worker dead":
+        await store.claim(shop.clock.now(), limit=1, lease="dead", term=60)
+        await store.rescue(shop.clock.now(), everything=True)
+    elif why == "store away":
+        with monkeypatch.context() as patch, pytest.raises(StoreFull):
+            patch.setattr(store, "attempt", AsyncMock(side_effect=StoreFull("away")))
+            await bus.drain()
+    await bus.drain()
+    tried = [each for delivery in (first, second) for each in await store.attempts(delivery)]
+    assert [each.delivery for each in tried if each.outcome == "accepted"] == [first, second]
+    assert max(tried, key=lambda each: each.id).delivery == second, "the last to leave"
+    await shop.balanced()
 
 
 async def test_one_that_waits_holds_nobody_up(shop: Any) -> None:

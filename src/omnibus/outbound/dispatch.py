@@ -203,7 +203,7 @@ class Dispatcher:
                 return
             fresh = await self._advance(fresh, last)
         for each in fresh:
-            settle_soon(self.road, each, waiting(each), "the context kept moving", due=self.road.now())
+            settle_soon(self.road, each, waiting(each), "the context kept moving", due=each.due)
 
     async def _advance(self, deliveries: Sequence[Delivery], last: Mapping[str, OpenAttempt]) -> list[Delivery]:
         """Prepare deliveries, commit their attempts together, start them; gives back those to judge again."""
@@ -245,7 +245,7 @@ class Dispatcher:
             tried = {each.parcel.delivery.id: each.wish.attempt for each in ready}
             for each in deliveries:
                 closed = _not_made(tried[each.id], waiting(each)) if each.id in tried else None
-                settle_soon(self.road, each, waiting(each), AWAY, due=self.road.now(), outcome=closed)
+                settle_soon(self.road, each, waiting(each), AWAY, due=each.due, outcome=closed)
             raise
 
     async def _attempt(self, ready: Sequence[Ready], loaded: Mapping[str, Loaded]) -> list[Delivery]:

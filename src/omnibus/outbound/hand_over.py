@@ -127,7 +127,7 @@ def _within(due: datetime, delivery: Delivery, now: datetime) -> datetime:
 
 
 def failed(road: Road, delivery: Delivery, attempt: Attempt, error: DeliveryError) -> None:
-    """Leave this route for good; the next one is judged at once, within the deadline.
+    """Leave this route for good; the next one is judged at once, before what came after it in its lane.
 
     What was handed over before, with its answer lost, may have arrived: no other route follows it.
     """
@@ -161,7 +161,7 @@ def failed(road: Road, delivery: Delivery, attempt: Attempt, error: DeliveryErro
         delivery,
         State.QUEUED,
         error.reason,
-        due=now,
+        due=delivery.due,
         events=events,
         outcome=outcome,
         tried=tried,

@@ -199,7 +199,7 @@ class Desk:
             return
         ref = route.identity.ref if route.identity else ""
         tried = (*delivery.tried, tried_key(route.channel, route.provider, ref))
-        settle_soon(self.road, delivery, State.QUEUED, f"cannot compose: {error}", due=self.now, tried=tried)
+        settle_soon(self.road, delivery, State.QUEUED, f"cannot compose: {error}", due=delivery.due, tried=tried)
 
     def _issued(self, promised: Promised | None, basis: Basis) -> tuple[Change, Basis | None, Event | None]:
         """Give what the attempt's commit does to the context, and the context that stands afterwards."""

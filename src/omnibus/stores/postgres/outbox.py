@@ -161,7 +161,10 @@ async def renew(db: Connection, lease: str, term: float) -> int:
 
 
 async def rescue(db: Connection, now: datetime) -> int:
-    """Free what a dead worker held: an open attempt makes it unknown, else it is queued; never the other way."""
+    """Free what a dead worker held: an open attempt makes it unknown, else it is queued; never the other way.
+
+    It keeps its place in its lane: what came after it does not go before it.
+    """
     expired = [row[0] for row in await (await db.execute(sql.EXPIRED)).fetchall()]
     if not expired:
         return 0

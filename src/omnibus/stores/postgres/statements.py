@@ -231,7 +231,7 @@ EXPIRED = (
 )
 LOCK_EXPIRED = "SELECT customer FROM lane WHERE customer = ANY(%s) ORDER BY customer FOR UPDATE SKIP LOCKED"
 RESCUE = f"""
-UPDATE delivery d SET due = %s, lease = NULL, lease_until = NULL, attempts = greatest(d.attempts,
+UPDATE delivery d SET due = least(d.due, %s), lease = NULL, lease_until = NULL, attempts = greatest(d.attempts,
   (SELECT max(a.number) FROM attempt a WHERE a.delivery = d.id AND a.customer = d.customer)), state = CASE WHEN d.state <> 'sending' THEN d.state
   WHEN EXISTS (SELECT FROM attempt a WHERE a.delivery = d.id AND a.customer = d.customer AND a.outcome = '')
   THEN 'unknown' ELSE 'queued' END

@@ -145,7 +145,10 @@ def renew(db: apsw.Connection, lease: str, term: float) -> int:
 
 
 def rescue(db: apsw.Connection, now: datetime, *, everything: bool) -> int:
-    """Free what a dead worker held: an open attempt makes it unknown, else it is queued; never the other way."""
+    """Free what a dead worker held: an open attempt makes it unknown, else it is queued; never the other way.
+
+    It keeps its place in its lane: what came after it does not go before it.
+    """
     when = "" if everything else " AND lease_until<?"
     given = () if everything else (machine_micros(),)
     sql = f"SELECT id, customer, state FROM delivery WHERE lease IS NOT NULL{when}"
@@ -156,8 +159,8 @@ def rescue(db: apsw.Connection, now: datetime, *, everything: bool) -> int:
         if state == State.SENDING:
             new = State.UNKNOWN.value if opened else State.QUEUED.value
         db.execute(
-            "UPDATE delivery SET state=?, due=?, lease=NULL, lease_until=NULL, attempts=max(attempts,"
-            " (SELECT coalesce(max(number), 0) FROM attempt WHERE delivery=?3)) WHERE id=?3",
+            "UPDATE delivery SET state=?1, due=coalesce(min(due, ?2), ?2), lease=NULL, lease_until=NULL,"
+            " attempts=max(attempts, (SELECT coalesce(max(number), 0) FROM attempt WHERE delivery=?3)) WHERE id=?3",
             (new, to_micros(now), id_),
         )
     sql = f"SELECT customer FROM lane WHERE lease IS NOT NULL{when}"

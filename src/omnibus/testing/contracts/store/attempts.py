@@ -112,6 +112,16 @@ class AttemptsContract(StoreParts):
         assert [await self.state(store, each) for each in ("d1", "d2")] == [State.UNKNOWN, State.QUEUED]
         assert sorted(await self.claim(store)) == ["d1", "d2"]
 
+    async def test_what_is_freed_keeps_its_place(self, store: Store) -> None:
+        """What came after it in its lane does not go before it because a worker died."""
+        old = delivery("old", "ada", due=NOW - 2 * MINUTE)
+        await self.accept(store, old, delivery("new", "ada", due=NOW - MINUTE))
+        assert await self.claim(store) == ["old"]
+        assert await store.rescue(NOW, everything=True) == 1
+        assert await self.claim(store, lease="next") == ["old"]
+        assert await store.rescue(NOW - timedelta(days=9), everything=True) == 1
+        assert await self.claim(store) == ["old"], "due again now, whatever time it is for whoever frees it"
+
     async def test_a_lease_runs_out_by_machine_time(self, store: Store) -> None:
         """Business time does not prolong it."""
         await self.accept(store, delivery("d1", "ada"))
