@@ -21,6 +21,7 @@ from omnibus.model.delivery import State
 from omnibus.store import Settlement
 from omnibus.stores.postgres import plain as plain_
 from omnibus.stores.postgres import statements as sql
+from omnibus.stores.postgres.exchange import Exchange
 
 #: hot table → the column that a cluster is sharded by
 SHARDED = {
@@ -96,13 +97,18 @@ MUST = (
 def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     """Collect every statement that goes over a connection of ours."""
     seen: set[str] = set()
-    usual = psycopg.AsyncConnection.execute
 
-    async def execute(self: Any, query: Any, *given: Any, **more: Any) -> Any:
-        seen.add(" ".join(str(query).split()))
-        return await usual(self, query, *given, **more)
+    def tap(speaker: Any) -> None:
+        usual = speaker.execute
 
-    monkeypatch.setattr(psycopg.AsyncConnection, "execute", execute)
+        async def execute(self: Any, query: Any, *given: Any, **more: Any) -> Any:
+            seen.add(" ".join(str(query).split()))
+            return await usual(self, query, *given, **more)
+
+        monkeypatch.setattr(speaker, "execute", execute)
+
+    tap(psycopg.AsyncConnection)
+    tap(Exchange)
     return seen
 
 

@@ -18,15 +18,22 @@ from typing import Any, TypeVar, cast
 import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import TransactionStatus
-from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from omnibus.errors import ConfigError, StoreFull
+from omnibus.errors import StoreFull
+from omnibus.stores.postgres.exchange import CLASH, Exchange
 from omnibus.stores.texts import nul
 
 T = TypeVar("T")
-Connection = psycopg.AsyncConnection[Any]
+
+
+class Line(psycopg.AsyncConnection[Any]):
+    """Hold a connection of the pool, and what is remembered of it."""
+
+    exchange: Exchange
+
+
+Connection = psycopg.AsyncConnection[Any] | Exchange  # a job may run in a transaction of the app's own
 Job = Callable[[Connection], Awaitable[T]]
 
 SIZE = 10  # connections of one process
@@ -40,7 +47,6 @@ LINE = {
     "connect_timeout": 5, "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }  # fmt: skip
-HELD = {"prepare_threshold": 1}  # what is asked a second time stays prepared
 #: a stuck statement, a stuck lock and a forgotten transaction end by themselves: docs/reference/store-and-scale.md
 SETTINGS = (
     ("statement_timeout", "30s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s"),
@@ -48,9 +54,6 @@ SETTINGS = (
     ("jit", "off"), ("synchronous_commit", "on"), ("application_name", "omnibus"),
 )  # fmt: skip
 
-CLASH = (
-    errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable, errors.UniqueViolation,
-)  # fmt: skip
 AWAY = (
     psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction, PoolTimeout, PoolClosed,
     ConnectionError,
@@ -83,24 +86,25 @@ class _Try:
 
     committing: tuple[str, str] = ("", "")
     answer: Any = None
-    line: Connection | None = None
+    line: Line | None = None
     begun: float = 0.0
 
-    def use(self, line: Connection) -> None:
+    def use(self, line: Line) -> None:
         """Note which connection it runs on."""
         self.line, self.begun = line, asyncio.get_running_loop().time()
 
 
-async def configure(db: Connection) -> None:
+async def configure(db: Line) -> None:
     """Give a new connection the settings that the promises rest on."""
     await db.set_autocommit(True)
     wanted = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SETTINGS)
     async with _answering(db, PATIENCE):
         await db.execute(f"SELECT {wanted}")
+    db.exchange = Exchange(db)
 
 
 @asynccontextmanager
-async def _answering(db: Connection, seconds: float) -> AsyncIterator[None]:
+async def _answering(db: Line, seconds: float) -> AsyncIterator[None]:
     """Give a connection up that does not answer in time: whoever waits on it is told that it is closed."""
     watch = asyncio.get_running_loop().call_later(seconds, _hang_up, db)
     try:
@@ -109,7 +113,7 @@ async def _answering(db: Connection, seconds: float) -> AsyncIterator[None]:
         watch.cancel()
 
 
-def _hang_up(db: Connection) -> None:
+def _hang_up(db: Line) -> None:
     with suppress(OSError, psycopg.OperationalError), socket.socket(fileno=os.dup(db.pgconn.socket)) as line:
         line.shutdown(socket.SHUT_RDWR)  # libpq reads the end at once; to close it properly would ask the other side
 
@@ -123,14 +127,14 @@ class Engine:
 
     def __init__(self, url: str, *, least: int = 1, most: int = SIZE) -> None:
         self._url, self._least, self._most = url, least, most
-        self._pool: AsyncConnectionPool[Connection] | None = None
+        self._pool: AsyncConnectionPool[Line] | None = None
         self._renewed = 0.0
 
     async def start(self) -> None:
         """Open the pool; connections come as they are needed."""
         told = conninfo_to_dict(self._url)
         self._pool = AsyncConnectionPool(
-            self._url, kwargs={**{key: value for key, value in LINE.items() if key not in told}, **HELD}, min_size=self._least, max_size=self._most,
+            self._url, connection_class=Line, kwargs={**{key: value for key, value in LINE.items() if key not in told}}, min_size=self._least, max_size=self._most,
             open=False, configure=configure, timeout=PATIENCE, reconnect_timeout=10.0,
         )  # fmt: skip
         await self._pool.open()
@@ -166,34 +170,40 @@ class Engine:
             pinned: its statements find their rows by key, and are planned once.
         """
 
-        async def reading(db: Connection, mark: _Try) -> T:
-            if not snapshot and not pinned:
-                return await job(db)
-            if not snapshot:
-                async with db.pipeline():
-                    await db.execute(PIN)  # as long as the pipeline
-                    return await job(db)
-            async with db.transaction():
-                await db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                return await job(db)
+        async def reading(db: Line, mark: _Try) -> T:
+            async with db.exchange.talking() as talk:
+                if pinned:
+                    await talk.execute(PIN)  # until the first reply
+                if not snapshot:
+                    return await job(talk)
+                await talk.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                talk.within = True
+                answer = await job(talk)
+                await talk.execute("COMMIT")
+                talk.within = False
+                return answer
 
         return await self._again(reading, PATIENCE, silence)
 
-    async def _once(self, db: Connection, job: Job[T], mark: _Try, number: str) -> T:
-        async with db.pipeline(), db.transaction():
-            told = await db.execute(number)
-            answer = await job(db)
+    async def _once(self, db: Line, job: Job[T], mark: _Try, number: str) -> T:
+        async with db.exchange.talking() as talk:
+            await talk.execute("BEGIN")
+            told = await talk.execute(number)
+            talk.within = True
+            answer = await job(talk)
             row = await told.fetchone() or ("", "")
             mark.committing, mark.answer = (row[0], row[1]), answer
+            await talk.execute("COMMIT")
+            talk.within = False
         return answer
 
-    async def _again(self, act: Callable[[Connection, _Try], Awaitable[T]], patience: float, silence: float) -> T:
+    async def _again(self, act: Callable[[Line, _Try], Awaitable[T]], patience: float, silence: float) -> T:
         clock = asyncio.get_running_loop().time
         until, clashes, pause = clock() + patience, 0, 0.02
         while True:
             mark = _Try()
             try:
-                async with self._open().connection(timeout=max(until - clock(), 0.1)) as db:
+                async with self._taken(max(until - clock(), 0.1)) as db:
                     mark.use(db)
                     async with _answering(db, silence):
                         return await _closing(db, act(db, mark))
@@ -214,6 +224,16 @@ class Engine:
                     raise StoreFull(f"the store cannot be used now ({type(error).__name__})") from None
                 await asyncio.sleep(min(pause, max(until - clock(), 0)))
                 pause = min(pause * 2, 1.0)
+
+    @asynccontextmanager
+    async def _taken(self, patience: float) -> AsyncIterator[Line]:
+        """Take a connection from the pool; whoever talked on it left no transaction open."""
+        pool = self._open()
+        db = await pool.getconn(patience)
+        try:
+            yield db
+        finally:
+            await pool.putconn(db)
 
     async def _refresh(self, mark: _Try) -> None:
         """Replace every connection when one broke, for a restart or a cut broke them all; once for all calls that it hit."""
@@ -252,48 +272,16 @@ class Engine:
                 raise StoreFull("the store went away during the commit; look before you repeat it") from None
             await asyncio.sleep(0.2)
 
-    def _open(self) -> AsyncConnectionPool[Connection]:
+    def _open(self) -> AsyncConnectionPool[Line]:
         if self._pool is None:
             raise StoreFull("the store is closed")
         return self._pool
 
 
-async def _closing(db: Connection, work: Awaitable[T]) -> T:
+async def _closing(db: Line, work: Awaitable[T]) -> T:
     """Give a connection up whose server became read-only: after a failover the next one leads elsewhere."""
     try:
         return await work
     except errors.ReadOnlySqlTransaction:
         await db.close()
         raise
-
-
-async def joined(connection: Any, job: Job[T]) -> T:
-    """Run *job* in a transaction that the app has open; it commits or rolls back with it.
-
-    Raises:
-        ConfigError: not an async psycopg connection, or no transaction is open on it.
-        StoreFull: the database is away, or other transactions stay in the way.
-    """
-    if not isinstance(connection, psycopg.AsyncConnection):
-        fix = "give a psycopg.AsyncConnection to the store's database"
-        raise ConfigError("no connection that can be joined", where="connection", fix=fix)
-    if connection.info.transaction_status == TransactionStatus.IDLE:
-        if connection.autocommit:
-            fix = "open one: `async with connection.transaction(): …`"
-            raise ConfigError("no transaction is open", where="connection", fix=fix)
-        await connection.execute("SELECT 1")  # begins the app's own, or ours would be the outermost, and commit
-    rows, connection.row_factory = connection.row_factory, tuple_row
-    try:
-        for _ in range(CLASHES):
-            try:
-                async with connection.transaction():  # a savepoint of its own
-                    return await job(connection)
-            except Surprise:
-                continue
-        raise StoreFull("the store is too busy")
-    except psycopg.DataError as error:
-        raise (nul() if error.sqlstate is None else error) from None
-    except psycopg.OperationalError as error:
-        raise StoreFull(f"the store cannot be used now ({type(error).__name__})") from None
-    finally:
-        connection.row_factory = rows

@@ -21,7 +21,8 @@ import psycopg
 from omnibus.errors import StoreFull
 from omnibus.store import Wish
 from omnibus.stores.postgres.accepting import Answer, accept
-from omnibus.stores.postgres.engine import AWAY, LINE, Connection, Engine, joined
+from omnibus.stores.postgres.engine import AWAY, LINE, Connection, Engine
+from omnibus.stores.postgres.joining import joined
 from omnibus.stores.postgres.upkeep import Keeping
 
 GATHER = 0.02  # seconds in which what happens is told together; the first of it is told at once
