@@ -111,9 +111,8 @@ class Bus:
             NotFound: no such message or customer.
             Conflict: the key was used for something else.
         """
-        wish = self.parts.wishes.wish(
-            message, await self.customers.who(to), values, f"send:{key}" if key else "", at, origin
-        )
+        who = await (self.customers.who(to) if key else self.customers.told(to))
+        wish = self.parts.wishes.wish(message, who, values, f"send:{key}" if key else "", at, origin)
         if connection is not None:
             return (await self._accept([wish], connection))[0]
         done = await self._acceptance.one(wish)

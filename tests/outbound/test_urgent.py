@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ async def bus(shop: Any) -> Any:
     shop.channel("mail", members={"max_in_flight": 50})
     shop.message("news", via=["mail"], topic="news", purpose="service")
     shop.message("code", via=["mail"], topic="account", purpose="transactional")
+    shop.message("still", via=["mail"], topic="account", purpose="transactional", while_=["cart.open"])
     return await shop.open()
 
 
@@ -124,9 +126,10 @@ async def test_a_batch_that_is_being_prepared_stands_aside(
     sends: list[asyncio.Task[Any]] = []
     sizes: list[int] = []
 
-    async def accepts(wishes: Sequence[Any], **told: Any) -> Any:
+    async def accepts(wishes: Sequence[Any], *, take: Any) -> Any:
         accepting.set()
-        return await accept(wishes, **told)
+        sizes.append(len(take.tries))
+        return await accept(wishes, take=take)
 
     async def load(ids: Sequence[str], **told: Any) -> Any:
         if len(ids) > 1 and not sends:
@@ -247,15 +250,17 @@ async def test_what_an_unanswered_acceptance_holds_is_freed(
         await bus.send("code", ada)
     (row,) = await store.deliveries(customer=ada.id)
     assert row.state is State.SENDING
+    (tried,) = await store.attempts(row.id)
+    assert tried.outcome == "", "its attempt is stored, too, and nobody acted on it"
     await bus.parts.dispatcher.round()
     await bus.drain()
     assert await shop.state(row) is State.SENT
+    assert [each.outcome for each in await store.attempts(row.id)] == ["not_made", "accepted"]
+    assert len(shop.wire("mail").handed) == 1
     await shop.balanced()
 
 
 async def test_what_is_due_later_waits_for_its_time(bus: Any, shop: Any) -> None:
-    from datetime import timedelta
-
     ada, later = await shop.ada(), shop.clock.now() + timedelta(hours=1)
     await bus.parts.dispatcher.round()
     (code,) = await bus.send("code", ada, at=later)
@@ -263,3 +268,114 @@ async def test_what_is_due_later_waits_for_its_time(bus: Any, shop: Any) -> None
     assert await shop.state(code) is State.QUEUED
     await shop.until(timedelta(hours=1))
     assert await shop.state(code) is State.SENT
+
+
+async def test_one_commit_stands_before_the_request(bus: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accepted, taken and attempted: nothing else is written, and what the request says was judged."""
+    store, ada, wire = bus.parts.store, await shop.ada(), shop.wire("mail")
+    engine, usual, written, before = store.engine, wire.take, 0, []
+    await bus.parts.dispatcher.round()  # it works
+    write = engine.write
+
+    async def writes(job: Any, **told: Any) -> Any:
+        nonlocal written
+        written += 1
+        return await write(job, **told)
+
+    async def take(handed: Any) -> Receipt:
+        (row,) = await store.deliveries(customer=ada.id)
+        before.extend([written, row.state, [each.outcome for each in await store.attempts(row.id)]])
+        return await usual(handed)
+
+    monkeypatch.setattr(engine, "write", writes)
+    wire.take = take
+    (code,) = await bus.send("code", ada.id)
+    await bus.parts.dispatcher.finish()
+    assert before == [1, State.SENDING, [""]]
+    assert await shop.state(code) is State.SENT
+    assert (await bus.why(code.id))["decisions"]
+    await shop.balanced()
+
+
+@asynccontextmanager
+async def meanwhile(bus: Any, monkeypatch: pytest.MonkeyPatch, does: Callable[[], Any]) -> AsyncIterator[None]:
+    """Let something happen between the verdict and the commit that accepts, takes and attempts."""
+    store, usual = bus.parts.store, bus.parts.store.accept
+    asked: list[int] = []
+
+    async def accept(wishes: Sequence[Any], *, take: Any) -> Any:
+        monkeypatch.setattr(store, "accept", usual)
+        asked.append(len(take.tries))
+        await does()
+        return await usual(wishes, take=take)
+
+    monkeypatch.setattr(store, "accept", accept)
+    await bus.parts.dispatcher.round()  # it works
+    yield
+    await bus.parts.dispatcher.finish()
+    assert asked == [1], "it was judged before it was accepted"
+
+
+async def test_a_verdict_that_is_too_old_does_not_count(bus: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commit that accepts asks the attempt's guards: what moved meanwhile is judged again."""
+    ada = await shop.ada()
+    await bus.track(
+        ada, "cart.updated", {"id": "c", "currency": "GBP", "lines": [{"sku": "mug", "name": "Mug", "price": "1"}]}
+    )
+    async with meanwhile(bus, monkeypatch, lambda: bus.track(ada, "cart.cleared", {"id": "c"})):
+        (told,) = await bus.send("still", ada)
+    assert await shop.state(told) is State.DROPPED
+    assert await bus.parts.store.attempts(told.id) == []
+    assert shop.wire("mail").handed == []
+    await shop.balanced()
+
+
+async def test_a_provider_that_rests_since_is_not_asked(bus: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, until = await shop.ada(), shop.clock.now() + timedelta(hours=1)
+    (name,) = [f"mail/{each.scheme}" for each in bus.lines[("mail", "person")].providers]
+    async with meanwhile(bus, monkeypatch, lambda: bus.parts.store.pause(name, until, "429")):
+        (code,) = await bus.send("code", ada)
+    row = await shop.row(code)
+    assert (row.state, row.due) == (State.HELD, until)
+    assert await bus.parts.store.attempts(code.id) == []
+    assert shop.wire("mail").handed == []
+    await shop.balanced()
+
+
+async def test_what_is_refused_leaves_nothing_behind(bus: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judged, and then not accepted: dropped in no book, and the slot is free again."""
+    ada, senders, store = await shop.ada(), bus.parts.dispatcher.senders, bus.parts.store
+    await bus.parts.dispatcher.round()  # it works
+
+    async def full(*_: Any, **__: Any) -> Any:
+        raise StoreFull("no room")
+
+    usual, settle, settled = store.accept, store.settle, list[str]()
+
+    async def settles(settlements: Sequence[Any]) -> Any:
+        settled.extend(each.reason for each in settlements)
+        return await settle(settlements)
+
+    monkeypatch.setattr(store, "accept", full)
+    monkeypatch.setattr(store, "settle", settles)
+    for name in ("code", "still"):  # one would be sent, the other dropped
+        with pytest.raises(StoreFull):
+            await bus.send(name, ada)
+    monkeypatch.setattr(store, "accept", usual)
+    await bus.parts.dispatcher.finish()
+    assert settled == ["the store was away"], "an attempt that nobody acted on is closed, should it be stored after all"
+    assert senders.taken == senders.urgent == 0
+    assert (await bus.audit())["accepted"] == 0
+    assert not [each for each in await bus.timeline(ada) if each.type.startswith("message.")]
+    assert shop.wire("mail").handed == []
+    await shop.balanced()
+
+
+async def test_what_may_not_go_is_dropped_once_it_is_accepted(bus: Any, shop: Any) -> None:
+    ada = await shop.ada()
+    await bus.parts.dispatcher.round()  # it works
+    (told,) = await bus.send("still", ada)
+    await bus.parts.dispatcher.finish()
+    assert await shop.state(told) is State.DROPPED
+    assert "message.dropped" in [each.type for each in await bus.timeline(ada)]
+    await shop.balanced()

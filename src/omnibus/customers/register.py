@@ -118,6 +118,15 @@ class Customers:
                 raise stranger(customer)
         return found
 
+    async def told(self, customer: Customer | str) -> str:
+        """Give the id that was told, or whose identity it was: who accepts something for them follows merges, and finds no stranger.
+
+        Raises:
+            NotFound: nobody has that identity.
+        """
+        plain = isinstance(customer, str) and (":" not in customer or customer.startswith(PUBLIC))
+        return str(customer) if plain else await self.who(customer)
+
     async def get(self, customer: str) -> Customer:
         """Give a customer by id, or by an identity written ``email:ada@example.com``; follows merges.
 

@@ -208,7 +208,7 @@ class Dispatcher:
     async def _advance(self, deliveries: Sequence[Delivery], last: Mapping[str, OpenAttempt]) -> list[Delivery]:
         """Prepare deliveries, commit their attempts together, start them; gives back those to judge again."""
         road, now = self.road, self.road.now()
-        with self._put_back(deliveries):
+        with self.put_back(deliveries):
             loaded = await road.store.load([each.customer for each in deliveries], since=now - road.window)
             desk = Desk(road, await road.store.pauses(now), now, last)
         known = [(each, mine) for each in deliveries if (mine := loaded.get(each.customer)) is not None]
@@ -217,10 +217,10 @@ class Dispatcher:
                 settle_soon(road, each, State.FAILED, "no such customer")
         aside = any(each.purpose != URGENT for each in deliveries)
         chosen = [one async for piece in self._pieces(known, aside=aside) for one in desk.choose(piece)]
-        with self._put_back([each.delivery for each in chosen]):
+        with self.put_back([each.delivery for each in chosen]):
             turn = await in_turn(desk, chosen)
         ready = [one async for piece in self._pieces(turn, aside=aside) for one in desk.ready(piece)]
-        with self._put_back([each.parcel.delivery for each in ready], ready):
+        with self.put_back([each.parcel.delivery for each in ready], ready):
             return await self._attempt(ready, loaded) if ready else []
 
     async def _pieces(self, of: Sequence[T], *, aside: bool) -> AsyncIterator[Sequence[T]]:
@@ -233,7 +233,7 @@ class Dispatcher:
             yield of[start : start + size]
 
     @contextmanager
-    def _put_back(self, deliveries: Sequence[Delivery], ready: Sequence[Ready] = ()) -> Iterator[None]:
+    def put_back(self, deliveries: Sequence[Delivery], ready: Sequence[Ready] = ()) -> Iterator[None]:
         """Let go of what is in our hands when the store goes away: as good as new once it is back.
 
         An attempt whose commit was not answered may be stored, but nobody acted on it. It is closed, or whoever frees

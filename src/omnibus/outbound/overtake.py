@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from omnibus.errors import StoreFull
 from omnibus.model.delivery import Delivery
 from omnibus.outbound.ahead import Ahead
+from omnibus.outbound.beforehand import beforehand
+from omnibus.outbound.prepare import Ready
 from omnibus.outbound.road import Road
 from omnibus.outbound.senders import Senders
 from omnibus.outbound.turn import URGENT
@@ -33,6 +36,9 @@ class Worker(Protocol):
     def let_go(self) -> None:
         """Work on under another lease."""
 
+    def put_back(self, deliveries: Sequence[Delivery], ready: Sequence[Ready] = ()) -> AbstractContextManager[None]:
+        """Let go of what is in our hands when the store goes away."""
+
 
 class Overtaking:
     """Take up what is urgent: it waits for no round, and for nothing that is not."""
@@ -45,35 +51,49 @@ class Overtaking:
     async def accept(self, wishes: Sequence[Wish]) -> Answers:
         """Accept wishes; while there are rounds, what is urgent goes ahead of them."""
         worker = self._worker
-        urgent = {each.deliveries[0].id for each in wishes if each.deliveries[0].purpose == URGENT}
+        urgent = [each.deliveries[0] for each in wishes if each.deliveries[0].purpose == URGENT]
         if not urgent or not worker.working:
             return await worker.road.store.accept(wishes)
+        limit = min(worker.senders.free(urgent=True), len(urgent))
         with self.ahead.going():
-            answers = await self._accept(wishes, min(worker.senders.free(urgent=True), len(urgent)))
+            answers = await (self._take(wishes, urgent, limit) if limit > 0 else worker.road.store.accept(wishes))
+            now, ours = worker.road.now(), {each.id for each in urgent}
             # what was accepted before under the same key bears another id
-            fresh = {each.id: each for answer in answers for each in answer or () if each.id in urgent}.values()
-            if mine := [each for each in fresh if each.lease]:
-                worker.senders.taken += len(mine)
-                worker.senders.start(self._bring(mine))
-            now = worker.road.now()
-            self._urgent += len([each for each in fresh if not each.lease and (each.due or now) <= now])
+            fresh = {each.id: each for answer in answers for each in answer or () if each.id in ours}.values()
+            self._urgent += len([each for each in fresh if not each.lease and each.due <= now])
             self.go()
         return answers
 
-    async def _accept(self, wishes: Sequence[Wish], limit: int) -> Answers:
-        """Accept, and let the store give us so many in the same commit."""
-        worker, lease = self._worker, self._worker.lease
-        if limit < 1:
-            return await worker.road.store.accept(wishes)
-        worker.senders.taken += limit
+    async def _take(self, wishes: Sequence[Wish], urgent: Sequence[Delivery], limit: int) -> Answers:
+        """Accept, and let the store give us so many in the same commit, with the attempts of those that may leave."""
+        worker, road, senders = self._worker, self._worker.road, self._worker.senders
+        senders.taken += limit
         try:
-            return await worker.road.store.accept(wishes, take=Take(lease, worker.road.lease_term, limit))
-        except StoreFull:
-            if worker.lease == lease:
-                worker.let_go()  # it may hold what nobody knows of
-            raise
+            lease = worker.lease
+            ready = await beforehand(road, urgent[:limit], lease) if road.store.gives else []
+            take = Take(lease, road.lease_term, limit, tuple([each.wish for each in ready]))
+            try:
+                with worker.put_back([each.parcel.delivery for each in ready], ready):
+                    answers = await road.store.accept(wishes, take=take)
+            except StoreFull:
+                if worker.lease == lease:
+                    worker.let_go()  # it may hold what nobody knows of
+                raise
+            self._begin(
+                ready, {each.id: each for answer in answers for each in answer or () if each.lease == lease}, urgent
+            )
+            return answers
         finally:
-            worker.senders.taken -= limit
+            senders.taken -= limit
+
+    def _begin(self, ready: Sequence[Ready], held: Mapping[str, Delivery], urgent: Sequence[Delivery]) -> None:
+        """Hand over what is attempted, and bring on its way what is in hand only."""
+        senders, mine = self._worker.senders, [held[each.id] for each in urgent if each.id in held]
+        begun = {each.id for each in mine if each.attempts}
+        senders.hand_on([each.parcel for each in ready if each.parcel.delivery.id in begun])
+        if rest := [each for each in mine if not each.attempts]:
+            senders.taken += len(rest)
+            senders.start(self._bring(rest))
 
     async def _bring(self, taken: Sequence[Delivery]) -> None:
         try:

@@ -24,7 +24,7 @@ from omnibus.outbound.hand_over import Parcel, pause_after
 from omnibus.outbound.judge import Judgement, judge
 from omnibus.outbound.lost_answer import give_up
 from omnibus.outbound.resolve import Resolved, resolve
-from omnibus.outbound.road import Promised, Road, fact, settle_soon
+from omnibus.outbound.road import Promised, Road, SettleSoon, fact, settle_soon
 from omnibus.outbound.settle import Basis
 from omnibus.store import Change, Loaded, OpenAttempt, Try
 
@@ -77,12 +77,14 @@ class Desk:
 
     Args:
         last: delivery id → the attempt whose key is used again; for unknown deliveries only.
+        settle: takes what needs no attempt.
     """
 
     road: Road
     pauses: Pauses
     now: datetime
     last: Mapping[str, OpenAttempt]
+    settle: SettleSoon = settle_soon
 
     def choose(self, claimed: Iterable[tuple[Delivery, Loaded]]) -> list[Chosen]:
         """Resolve and judge; gives those that may go, and the way they go.
@@ -113,7 +115,7 @@ class Desk:
         road, now = self.road, self.now
         if delivery.expires is not None and now >= delivery.expires and delivery.state is not State.UNKNOWN:
             event = fact("message.expired", delivery, now, f"{delivery.id}:expired", {"reason": "deadline passed"})
-            settle_soon(road, delivery, State.EXPIRED, "deadline passed", events=[event])
+            self.settle(road, delivery, State.EXPIRED, "deadline passed", events=[event])
             return None
         if (rest := self.pauses.get(delivery.origin)) is not None:
             self._rest(delivery, *rest)
@@ -136,10 +138,10 @@ class Desk:
         if delivery.state is State.UNKNOWN and reason == STOPPED:
             give_up(self.road, delivery, self.last[delivery.id])
         elif delivery.state is State.UNKNOWN:
-            settle_soon(self.road, delivery, State.UNKNOWN, reason, due=self.now + REST)
+            self.settle(self.road, delivery, State.UNKNOWN, reason, due=self.now + REST)
         elif reason == STOPPED:
             event = fact("message.dropped", delivery, self.now, f"{delivery.id}:dropped", {"reason": reason})
-            settle_soon(self.road, delivery, State.DROPPED, reason, events=[event])
+            self.settle(self.road, delivery, State.DROPPED, reason, events=[event])
         else:
             self._not_now(delivery, Judgement(Hold(until, reason), None, ()))
 
@@ -147,17 +149,17 @@ class Desk:
         road, now, decision = self.road, self.now, judgement.text()
         match judgement.verdict:
             case Hold(until, reason) if delivery.state is State.UNKNOWN:  # it stays what it is, and is looked at then
-                settle_soon(road, delivery, State.UNKNOWN, reason, due=until, decision=decision)
+                self.settle(road, delivery, State.UNKNOWN, reason, due=until, decision=decision)
             case Hold(until, reason):
                 due = until if delivery.expires is None else min(until, delivery.expires)
                 id_ = f"{delivery.id}:held:{due.isoformat()}:{now.isoformat()}"
                 event = fact("message.held", delivery, now, id_, {"until": due.isoformat(), "reason": reason})
-                settle_soon(road, delivery, State.HELD, reason, due=due, events=[event], decision=decision)
+                self.settle(road, delivery, State.HELD, reason, due=due, events=[event], decision=decision)
             case Drop(reason):
                 state, why = _end(delivery, reason)
                 type_ = "message.failed" if state is State.FAILED else "message.dropped"
                 event = fact(type_, delivery, now, f"{delivery.id}:{state}", {"reason": why})
-                settle_soon(road, delivery, state, why, events=[event], decision=decision)
+                self.settle(road, delivery, state, why, events=[event], decision=decision)
 
     def _said(self, delivery: Delivery, chosen: Chosen) -> tuple[Delivery, Chosen, Said] | None:
         """Compose, with what the offer promises; what cannot be said goes another way."""
@@ -199,7 +201,7 @@ class Desk:
             return
         ref = route.identity.ref if route.identity else ""
         tried = (*delivery.tried, tried_key(route.channel, route.provider, ref))
-        settle_soon(self.road, delivery, State.QUEUED, f"cannot compose: {error}", due=delivery.due, tried=tried)
+        self.settle(self.road, delivery, State.QUEUED, f"cannot compose: {error}", due=delivery.due, tried=tried)
 
     def _issued(self, promised: Promised | None, basis: Basis) -> tuple[Change, Basis | None, Event | None]:
         """Give what the attempt's commit does to the context, and the context that stands afterwards."""
@@ -218,10 +220,10 @@ class Desk:
         if faults >= POISON:
             reason = "answer_lost" if _doubtful(delivery) else f"poison: {cause}"
             event = fact("message.failed", delivery, self.now, f"{delivery.id}:poison", {"reason": reason})
-            settle_soon(road, delivery, State.FAILED, reason, events=[event], faults=faults)
+            self.settle(road, delivery, State.FAILED, reason, events=[event], faults=faults)
             return
         due = self.now + timedelta(seconds=pause_after(faults))
-        settle_soon(road, delivery, waiting(delivery), f"fault: {cause}", due=due, faults=faults)
+        self.settle(road, delivery, waiting(delivery), f"fault: {cause}", due=due, faults=faults)
 
 
 def _end(delivery: Delivery, reason: str) -> tuple[State, str]:

@@ -27,6 +27,8 @@ from omnibus.timeline import Timeline
 
 SOURCE = "omnibus"  # the source of events that the bus itself states
 
+SettleSoon = Callable[..., None]  # as ``settle_soon``
+
 
 @dataclass(frozen=True, slots=True)
 class Promised:

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from omnibus.model.message import Purpose
 from omnibus.outbound.prepare import Chosen, Desk, waiting
-from omnibus.outbound.road import settle_soon
 
 URGENT = Purpose.TRANSACTIONAL.value
 
@@ -28,5 +27,5 @@ async def in_turn(desk: Desk, chosen: list[Chosen]) -> list[Chosen]:
             continue
         delivery, due = each.delivery, desk.now + timedelta(seconds=wait)
         due = due if delivery.expires is None else min(due, delivery.expires)
-        settle_soon(desk.road, delivery, waiting(delivery), "waits for its turn", due=due)
+        desk.settle(desk.road, delivery, waiting(delivery), "waits for its turn", due=due)
     return may

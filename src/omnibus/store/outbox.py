@@ -18,13 +18,16 @@ from omnibus.store.wish import Take, Wish
 class OutboxRows(ABC):
     """Keep deliveries on their way, and the attempts to hand them over."""
 
+    gives: bool = False  # whether `accept` ever heeds `take`; else nothing is prepared for it
+
     @abstractmethod
     async def accept(self, wishes: Sequence[Wish], *, take: Take | None = None) -> list[tuple[Delivery, ...] | None]:
         """Accept deliveries; a known key gives its first deliveries again, None for a key used with another digest.
 
         Args:
             take: what is transactional, due and first in its lane may come back with this lease, and is in the caller's
-                hands then; a store may leave all of it, or some, to the next claim.
+                hands then; a store may leave all of it, or some, to the next claim. Its `attempts` counts one whose
+                attempt is committed, too: the request may leave.
         """
 
     async def accept_many(self, mailing: Mailing) -> None:

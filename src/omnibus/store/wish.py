@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from omnibus.model.delivery import Delivery
 from omnibus.model.swift import swift
+from omnibus.store.attempt import Try
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +16,13 @@ class Take:
     Args:
         term: of the lease, in seconds of machine time.
         limit: so many deliveries at most.
+        tries: attempts to write down in that commit, too, of what is given; guarded as `attempt` does.
     """
 
     lease: str
     term: float
     limit: int
+    tries: tuple[Try, ...] = ()
 
 
 @swift

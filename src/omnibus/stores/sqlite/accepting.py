@@ -1,5 +1,7 @@
 """Accept wishes: known keys give what they gave before; deliveries of merged customers go to who they are now.
 
+What is in the acceptor's hands at once may have its attempt written down in the same commit, guarded as any other.
+
 What is the same for many customers is written by one statement a table, not by one a row: each statement costs its turn
 at Python's lock as well.
 """
@@ -7,27 +9,29 @@ at Python's lock as well.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import apsw
 
 from omnibus.errors import stranger
 from omnibus.model.delivery import WAITING, Delivery
 from omnibus.model.mailing import Mailing
-from omnibus.store import Take, Wish
+from omnibus.store import Grant, Take, Wish
 from omnibus.stores.rows import DELIVERY, delivery_row, dump, read_delivery
 from omnibus.stores.schema import to_micros
+from omnibus.stores.sqlite.batch import attempt
 from omnibus.stores.sqlite.customers import canonical
 from omnibus.stores.sqlite.listing import EACH, listed
-from omnibus.stores.sqlite.outbox import lend
+from omnibus.stores.sqlite.outbox import machine_micros
 from omnibus.stores.sqlite.statements import RAISED, RAISING, URGENT
 from omnibus.stores.texts import NUL
 
 Answer = tuple[Delivery, ...] | None
 
 _COLUMNS = f"{DELIVERY.removesuffix(', lease')}, watched"
-INSERT = f"INSERT INTO delivery ({_COLUMNS}) VALUES ({', '.join('?' * 26)})"
+INSERT = f"INSERT INTO delivery ({_COLUMNS}, lease, lease_until) VALUES ({', '.join('?' * 28)})"
 #: ?1 lists id and customer in one text, the id ?2 characters long; what follows is the same for all. Those who were
 #: merged, and those who do not exist, are left out
 _SPREAD = (
@@ -38,15 +42,33 @@ _SPREAD = (
 _RAISED = f"INSERT INTO lane (customer, due, urgent) SELECT value, ?2, ?3 FROM {EACH}(?1) WHERE true {RAISING}"
 TALLY = "INSERT INTO tally (name, count) VALUES ('accepted', ?1) ON CONFLICT (name) DO UPDATE SET count=count+?1"
 _MERGED = f'SELECT c.id, c."into" FROM {EACH}(?) l CROSS JOIN customer c ON c.id=l.value'
-_BUSY = (
-    f"SELECT n.customer FROM {EACH}(?) l CROSS JOIN lane n ON n.customer=l.value"
-    " WHERE n.lease IS NOT NULL OR n.urgent IS NOT NULL"
-    f' UNION ALL SELECT c.id FROM {EACH}(?1) l CROSS JOIN customer c ON c.id=l.value WHERE c."into" IS NOT NULL'
+#: who they are now, and whether nothing of theirs is in anybody's hands, nor waits as urgently
+_LANES = (
+    f'SELECT c.id, c."into", n.lease IS NULL AND n.urgent IS NULL FROM {EACH}(?) l CROSS JOIN customer c ON c.id=l.value'
+    " LEFT JOIN lane n ON n.customer=c.id"
+)
+#: as RAISED, for a free lane whose new delivery is in hand from the first
+_LENT = (
+    "INSERT INTO lane (customer, due, urgent, lease, lease_until) VALUES (?1, ?2, ?2, ?3, ?4) ON CONFLICT (customer)"
+    " DO UPDATE SET due=min(coalesce(due, ?2), ?2), urgent=min(coalesce(urgent, ?2), ?2), lease=?3, lease_until=?4"
 )
 _KEYS = f"SELECT k.key, k.digest, k.deliveries FROM {EACH}(?) l CROSS JOIN sendkey k ON k.key=l.value"
 
 
-def accept(db: apsw.Connection, wishes: Sequence[Wish], take: Take | None = None) -> list[Answer]:
+class Lent(NamedTuple):
+    """Hold what comes into a worker's hands when it is inserted: *taken* is customer → delivery, *until* machine time."""
+
+    lease: str
+    until: int
+    taken: Mapping[str, str]
+
+
+NOTHING = Lent("", 0, {})
+
+
+def accept(
+    db: apsw.Connection, wishes: Sequence[Wish], take: Take | None = None, stirring: frozenset[str] = frozenset()
+) -> list[Answer]:
     """Accept each wish once; what is urgent and finds its lane empty is in hand at once.
 
     Raises:
@@ -67,31 +89,45 @@ def accept(db: apsw.Connection, wishes: Sequence[Wish], take: Take | None = None
             answers.append(wish.deliveries)
             if wish.key:
                 keys[wish.key] = wish
-    kept = [(key, each.digest, dump([one.id for one in each.deliveries])) for key, each in keys.items()]
-    db.executemany("INSERT INTO sendkey (key, digest, deliveries) VALUES (?, ?, ?)", kept)
-    free = _free_lanes(db, fresh) if take is not None else ()
-    _insert(db, fresh)
-    if take is None or not free:
+    if keys:
+        kept = [(key, each.digest, dump([one.id for one in each.deliveries])) for key, each in keys.items()]
+        db.executemany("INSERT INTO sendkey (key, digest, deliveries) VALUES (?, ?, ?)", kept)
+    if take is None:
+        _insert(db, fresh, owners_of(db, {each.customer for each in fresh}))
         return answers
-    taken = {each.customer: each.id for each in reversed(fresh) if each.customer in free and _urgent(each)}
-    held = dict(list(taken.items())[: take.limit])
-    lend(db, held, take.lease, take.term)
-    ids = set(held.values())
-    return [answer and tuple([_held(each, take, ids) for each in answer]) for answer in answers]
+    owners, free = _standing(db, {each.customer for each in fresh})
+    taken: dict[str, str] = {}
+    for each in fresh:
+        if each.customer in free and _urgent(each) and len(taken) < take.limit:
+            taken.setdefault(each.customer, each.id)
+    _insert(db, fresh, owners, Lent(take.lease, machine_micros() + int(take.term * 1_000_000), taken))
+    held = dict.fromkeys(taken.values(), 0)
+    if tries := [each for each in take.tries if each.delivery in held]:
+        grants = zip(tries, attempt(db, tries, stirring), strict=True)
+        held |= {each.delivery: each.number for each, grant in grants if grant is Grant.GRANTED}
+    return [answer and tuple([_held(each, take.lease, held) for each in answer]) for answer in answers]
 
 
 def _urgent(delivery: Delivery) -> bool:
     return delivery.purpose == URGENT and delivery.due is not None and delivery.due <= delivery.accepted
 
 
-def _held(delivery: Delivery, take: Take, ids: set[str]) -> Delivery:
-    return replace(delivery, lease=take.lease) if delivery.id in ids else delivery
+def _held(delivery: Delivery, lease: str, held: Mapping[str, int]) -> Delivery:
+    number = held.get(delivery.id)
+    return delivery if number is None else replace(delivery, lease=lease, attempts=number)
 
 
-def _free_lanes(db: apsw.Connection, fresh: Sequence[Delivery]) -> set[str]:
-    """Tell whose urgent deliveries may go at once: nothing of theirs is in anybody's hands, nor waits as urgently."""
-    who = {each.customer for each in fresh if _urgent(each)}
-    return who.difference([row[0] for row in db.execute(_BUSY, (listed(list(who)),))]) if who else who
+def _standing(db: apsw.Connection, customers: Iterable[str]) -> tuple[dict[str, str], set[str]]:
+    """Tell who they are now, and whose urgent delivery may go at once: nothing is in a hand, nor waits as urgently."""
+    owners, free = dict[str, str](), set[str]()
+    for id_, into, lane in db.execute(_LANES, (listed(list(customers)),)):
+        if into is None:
+            owners[id_] = id_
+            if lane:
+                free.add(id_)
+        elif (who := canonical(db, id_)) is not None:
+            owners[id_] = who
+    return owners, free
 
 
 def _used(db: apsw.Connection, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -99,24 +135,33 @@ def _used(db: apsw.Connection, keys: Sequence[str]) -> dict[str, tuple[str, str]
     return {row[0]: (row[1], row[2]) for row in db.execute(_KEYS, (listed(keys),))} if keys else {}
 
 
-def _insert(db: apsw.Connection, fresh: Sequence[Delivery]) -> None:
-    """Insert deliveries that differ in everything."""
-    if not fresh:
-        return
-    owners = owners_of(db, {each.customer for each in fresh})
-    rows, lanes = [], []
+def _insert(db: apsw.Connection, fresh: Sequence[Delivery], owners: Mapping[str, str], lent: Lent = NOTHING) -> None:
+    """Insert deliveries that differ in everything; what is lent is in hand from the first.
+
+    Raises:
+        NotFound: for a customer who does not exist.
+    """
+    rows, lanes, ours = [], [], []
     for each in fresh:
         customer = owners.get(each.customer)
         if customer is None:
             raise stranger(each.customer)
         row = delivery_row(each)
-        rows.append(row if customer == each.customer else (row[0], customer, *row[2:]))
-        if each.state in WAITING:
-            due = row[11]
+        mine = lent.taken.get(customer) == each.id
+        state, until = ("sending", (lent.lease, lent.until)) if mine else (row[9], (None, None))
+        rows.append((row[0], customer, *row[2:9], state, *row[10:], *until))
+        due = row[11]
+        if mine:
+            ours.append((customer, due, *until))
+        elif each.state in WAITING:
             lanes.append((customer, due, due if each.purpose == URGENT else None))
-    db.executemany(INSERT, rows)
-    db.executemany(RAISED, lanes)
-    db.execute(TALLY, (len(fresh),))
+    if rows:
+        db.executemany(INSERT, rows)
+        db.execute(TALLY, (len(rows),))
+    if ours:
+        db.executemany(_LENT, ours)
+    if lanes:
+        db.executemany(RAISED, lanes)
 
 
 def owners_of(db: apsw.Connection, customers: Iterable[str]) -> dict[str, str]:
@@ -173,7 +218,7 @@ def _lead_on(db: apsw.Connection, mailing: Mailing) -> list[str]:
         for each in deliveries
         if owners[each.customer] != each.customer
     ]
-    db.executemany(INSERT, moved)
+    db.executemany(INSERT, [(*each, None, None) for each in moved])
     return [owners[each] for each in mailing.customers]
 
 

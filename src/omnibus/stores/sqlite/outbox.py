@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -34,16 +33,6 @@ from omnibus.stores.sqlite.statements import (
 def machine_micros() -> int:
     """Tell machine time; leases of one machine are judged by it, never by business time."""
     return int(time.time() * 1_000_000)
-
-
-_LENT = "UPDATE delivery SET lease=?, lease_until=?, state='sending' WHERE id=?"
-
-
-def lend(db: apsw.Connection, taken: Mapping[str, str], lease: str, term: float) -> None:
-    """Lend new deliveries to a worker, with their lanes: customer → delivery."""
-    until = machine_micros() + int(term * 1_000_000)
-    db.executemany("UPDATE lane SET lease=?, lease_until=? WHERE customer=?", [(lease, until, each) for each in taken])
-    db.executemany(_LENT, [(lease, until, each) for each in taken.values()])
 
 
 def attempt_one(db: apsw.Connection, each: Try, stirring: frozenset[str]) -> Grant:

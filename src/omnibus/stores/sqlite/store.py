@@ -96,10 +96,12 @@ class Sqlite(Keeping, Hearing, Store, Roll):
 
     # the road out
 
+    gives = True
+
     async def accept(self, wishes: Sequence[Wish], *, take: Take | None = None) -> list[tuple[Delivery, ...] | None]:
         refuse(*(each.key for each in wishes))
         urgent = any(each.purpose == "transactional" for wish in wishes for each in wish.deliveries)
-        return await self.engine.write(lambda db: accepting.accept(db, wishes, take), urgent=urgent)
+        return await self.engine.write(lambda db: accepting.accept(db, wishes, take, self.stirring), urgent=urgent)
 
     async def accept_many(self, mailing: Mailing) -> None:
         urgent = any(each.purpose == "transactional" for each in mailing.templates)

@@ -66,7 +66,8 @@ def attempt(db: apsw.Connection, tries: Sequence[Try]) -> bool:
 def write_attempts(db: apsw.Connection, tries: Sequence[Try]) -> None:
     """Write down what was granted."""
     db.executemany(ATTEMPT, [attempt_row(each) for each in tries])
-    db.executemany(CODE, [(code.hash, code.offer, code.customer) for each in tries for code in each.codes])
+    if codes := [(code.hash, code.offer, code.customer) for each in tries for code in each.codes]:
+        db.executemany(CODE, codes)
     db.executemany(
         DECISION, [(each.delivery, to_micros(each.started), each.decision) for each in tries if each.decision]
     )

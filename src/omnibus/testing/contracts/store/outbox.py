@@ -9,8 +9,8 @@ import pytest
 
 from omnibus.errors import NotFound
 from omnibus.model.delivery import State
-from omnibus.store import Change, Move, Store, Take, Wish
-from omnibus.testing.contracts.store.parts import MINUTE, NOW, StoreParts, delivery, event, settled
+from omnibus.store import Change, Grant, Move, Outcome, Store, Take, Wish
+from omnibus.testing.contracts.store.parts import MINUTE, NOW, StoreParts, attempt, delivery, event, settled
 
 
 class OutboxContract(StoreParts):
@@ -105,6 +105,24 @@ class OutboxContract(StoreParts):
         assert sorted([*claimed, *(each.id for each in held)]) == ["c-ada", "c-bob"]
         assert await store.rescue(NOW, everything=True) == 2
         assert sorted(await self.claim(store)) == ["c-ada", "c-bob"]
+
+    async def test_what_is_in_hand_may_be_attempted_at_once(self, store: Store) -> None:
+        """Guarded as any attempt: one that is not granted leaves its delivery in hand; what is in no hand is not tried."""
+        await store.create([("carl", [])], NOW)
+        await self.accept(store, delivery("busy", "carl", purpose="transactional"))
+        who = {"ada": 0, "bob": 7, "carl": 0}
+        wishes = [Wish("", "", (delivery(f"d-{each}", each, purpose="transactional"),)) for each in who]
+        tries = tuple([attempt(f"a-{each}", f"d-{each}", each, version) for each, version in who.items()])
+        answers = await store.accept(wishes, take=Take("w", 60, 5, tries))
+        given = {each.id: each for answer in answers for each in answer or ()}
+        held = {id_: each.attempts for id_, each in given.items() if each.lease}
+        assert held in ({}, {"d-ada": 1, "d-bob": 0})
+        assert [len(await store.attempts(each)) for each in given] == [held.get(each, 0) for each in given]
+        if held:
+            assert await self.state(store, "d-ada") is State.SENDING
+            assert await store.attempt([attempt("b", "d-bob", "bob", 0)]) == [Grant.GRANTED]
+            assert await store.settle([settled("d-ada", "ada", outcome=Outcome("a-ada", "accepted"))]) == [True]
+        assert (await store.audit(NOW))["lost_lanes"] == 0
 
     async def test_transactional_goes_before_what_its_own_customer_waits_for(self, store: Store) -> None:
         """Still one at a time, and the others in their order."""
