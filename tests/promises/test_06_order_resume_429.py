@@ -29,7 +29,9 @@ async def test_in_order_among_what_is_due(shop: Any) -> None:
 
 
 @pytest.mark.parametrize("why", ["refused", "unsayable", "store away", "worker dead"])
-async def test_what_has_to_go_again_at_once_keeps_its_place(shop: Any, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+async def test_what_has_to_go_again_at_once_keeps_its_place(
+    shop: Any, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
     """By another route, after the store was away or its worker died: what came after it does not go before it."""
     unsayable = [why == "unsayable"]
 
@@ -52,9 +54,10 @@ async def test_what_has_to_go_again_at_once_keeps_its_place(shop: Any, monkeypat
         await store.claim(shop.clock.now(), limit=1, lease="dead", term=60)
         await store.rescue(shop.clock.now(), everything=True)
     elif why == "store away":
-        with monkeypatch.context() as patch, pytest.raises(StoreFull):
+        with monkeypatch.context() as patch:
             patch.setattr(store, "attempt", AsyncMock(side_effect=StoreFull("away")))
-            await bus.drain()
+            with pytest.raises(StoreFull):
+                await bus.drain()
     await bus.drain()
     tried = [each for delivery in (first, second) for each in await store.attempts(delivery)]
     assert [each.delivery for each in tried if each.outcome == "accepted"] == [first, second]

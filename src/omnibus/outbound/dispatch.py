@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from omnibus.errors import StoreFull
 from omnibus.model.delivery import SHOWN, Delivery, State
+from omnibus.outbound.claim import Claims
 from omnibus.outbound.lost_answer import NOT_MADE, look
 from omnibus.outbound.overtake import Overtaking
 from omnibus.outbound.prepare import Desk, Ready, waiting
@@ -51,10 +52,13 @@ class Dispatcher:
     def __init__(self, road: Road, *, slots: int = 50, lease: str = "") -> None:
         self.overtaking = Overtaking(self)
         self.road, self.senders = road, Senders(road, slots, self.overtaking.go)
-        self.lease = lease or road.ids.new(road.now())
+        self.claims = Claims(road, self.senders, lease, self.overtaking.bring)
         self.working = False
-        self._left: list[tuple[str, frozenset[asyncio.Task[None]]]] = []  # leases let go of, what went on under them
-        self._pressed = False  # the last claim was full: there is more than we can take
+
+    @property
+    def lease(self) -> str:
+        """Name this worker, until the store goes away."""
+        return self.claims.lease
 
     @property
     def in_flight(self) -> int:
@@ -91,10 +95,9 @@ class Dispatcher:
             self.road.settling.flush()
             await asyncio.sleep(0)  # it folds and asks for its commit now, which the claim then shares
             limit = min(BATCH, self.senders.free())
-        if self._left and not self.overtaking.ahead:
-            await self._free()
+        if not self.overtaking.ahead:
+            await self.claims.free()
         count = await self.take(limit)
-        self._pressed = count == limit
         if not self.senders.tasks:
             self.road.settling.flush()
         return count
@@ -119,16 +122,14 @@ class Dispatcher:
     def _enough(self) -> int:
         """Say how many free slots are worth a claim: under pressure all there are."""
         senders = self.senders
-        return senders.slots - senders.kept if self._pressed else max(senders.slots // 3, 1)
+        return senders.slots - senders.kept if self.claims.pressed else max(senders.slots // 3, 1)
 
     async def take(self, limit: int, *, urgent: bool = False) -> int:
         """Claim so many and start what may go; returns how many were claimed."""
-        road, senders = self.road, self.senders
+        claims, senders = self.claims, self.senders
         senders.taken += limit
         try:
-            claimed = await road.store.claim(
-                road.now(), limit=limit, lease=self.lease, term=road.lease_term, urgent=urgent
-            )
+            claimed = await (claims.now(limit, urgent=True) if urgent else claims.next(limit))
             senders.taken, limit = senders.taken + len(claimed) - limit, len(claimed)
             if claimed:
                 await self.bring(claimed)
@@ -138,25 +139,13 @@ class Dispatcher:
         return limit
 
     def let_go(self) -> None:
-        """Work on under another lease when the store went away: a claim that it did not answer may hold what nobody knows of."""
-        self._left.append((self.lease, frozenset(self.senders.tasks)))
-        self.lease = self.road.ids.new(self.road.now())
-
-    async def _free(self) -> None:
-        """End the leases that were let go of, once all that went on under them is settled; the rest of them is due again."""
-        road = self.road
-        over = [
-            each for each in self._left if all(task.done() for task in each[1]) and not road.settling.holds(each[0])
-        ]
-        for lease, _ in over:
-            await road.store.renew(lease, -1.0)
-        if over:
-            await road.store.rescue(road.now())
-        self._left = [each for each in self._left if each not in over]
+        """Work on under another lease: the store went away."""
+        self.claims.let_go()
 
     async def finish(self) -> None:
-        """Wait until everything in flight is answered and settled."""
+        """Wait until everything in flight is answered and settled, and give back what was claimed ahead."""
         self.working = False
+        await self.claims.give_back()
         while self.busy:
             await self._some_done()
 

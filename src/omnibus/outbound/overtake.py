@@ -24,8 +24,11 @@ class Worker(Protocol):
 
     road: Road
     senders: Senders
-    lease: str
     working: bool
+
+    @property
+    def lease(self) -> str:
+        """Name the worker."""
 
     async def take(self, limit: int, *, urgent: bool = False) -> int:
         """Claim so many and start what may go; returns how many were claimed."""
@@ -93,9 +96,10 @@ class Overtaking:
         senders.hand_on([each.parcel for each in ready if each.parcel.delivery.id in begun])
         if rest := [each for each in mine if not each.attempts]:
             senders.taken += len(rest)
-            senders.start(self._bring(rest))
+            senders.start(self.bring(rest))
 
-    async def _bring(self, taken: Sequence[Delivery]) -> None:
+    async def bring(self, taken: Sequence[Delivery]) -> None:
+        """Bring what is urgent and in our hands on its way, and give back the slots that were taken for it."""
         try:
             with self.ahead.going():
                 await self._worker.bring(taken)

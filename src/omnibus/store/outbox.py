@@ -49,13 +49,14 @@ class OutboxRows(ABC):
 
     @abstractmethod
     async def claim(
-        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False
+        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False, patient: bool = False
     ) -> list[Delivery]:
         """Take due deliveries, at most one per customer, transactional ones first, within a customer's lane too.
 
         Args:
             term: of the lease, in seconds of machine time.
             urgent: only what is transactional.
+            patient: nobody waits for it; it may share the next commit.
         """
 
     @abstractmethod

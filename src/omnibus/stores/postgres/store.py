@@ -120,7 +120,7 @@ class Postgres(Hinting, Hearing, Rolling, Store):
             await self.engine.write(lambda db: accepting.accept_many(db, mailing))
 
     async def claim(
-        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False
+        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False, patient: bool = False
     ) -> list[Delivery]:
         known = self._found and not urgent
         if not known and not await self.engine.read(lambda db: outbox.due(db, now, urgent=urgent), pinned=True):

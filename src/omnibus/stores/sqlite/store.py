@@ -108,13 +108,13 @@ class Sqlite(Keeping, Hearing, Store, Roll):
         await self.engine.write(lambda db: accepting.accept_many(db, mailing), urgent=urgent)
 
     async def claim(
-        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False
+        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False, patient: bool = False
     ) -> list[Delivery]:
         known = self._claimed and not urgent
         if not known and not await self.engine.read(lambda db: batch.due(db, now, urgent=urgent), near=True):
             return []  # a look costs a hundredth of a turn in the writer
         taken = await self.engine.write(
-            lambda db: batch.claim(db, now, limit, lease, term, urgent=urgent), urgent=urgent
+            lambda db: batch.claim(db, now, limit, lease, term, urgent=urgent), urgent=urgent, patient=patient
         )
         self._claimed = bool(taken) or (urgent and self._claimed)  # where there was something, there is more
         return taken

@@ -1,0 +1,168 @@
+"""What is claimed ahead of its room: it goes like all else, never twice, never unasked, and is given back where it stood."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from omnibus import State
+from omnibus.errors import StoreFull
+
+MANY = 150  # some batches
+
+
+@pytest.fixture
+async def bus(shop: Any) -> Any:
+    shop.channel("mail")
+    shop.message("news", via=["mail"], topic="news", purpose="service")
+    shop.message("code", via=["mail"], topic="account", purpose="transactional")
+    return await shop.open()
+
+
+async def waiting(shop: Any, count: int = MANY) -> list[Any]:
+    """Accept one message for each of so many people."""
+    people = [await shop.ada(email=f"p{number}@example.com") for number in range(count)]
+    return [(await shop.bus.send("news", each))[0] for each in people]
+
+
+async def ahead(bus: Any) -> list[Any]:
+    """Work two rounds; gives what is in hand and not on its way."""
+    await bus.parts.dispatcher.round()
+    await bus.parts.dispatcher.round()
+    claims = bus.parts.dispatcher.claims
+    if claims._ahead is not None:
+        await claims._ahead
+    return list(claims._ours)
+
+
+def handed(shop: Any) -> list[str]:
+    """List the deliveries that were handed over."""
+    return [each.attempt.delivery for each in shop.wire("mail").handed]
+
+
+async def test_each_goes_once_and_in_order(bus: Any, shop: Any) -> None:
+    rows = await waiting(shop)
+    assert len(await ahead(bus)) == bus.parts.dispatcher.senders.slots - bus.parts.dispatcher.senders.kept
+    await bus.drain()
+    assert handed(shop) == [each.id for each in rows]
+    await shop.balanced()
+
+
+async def test_a_claim_shares_the_commit_of_attempts(bus: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await waiting(shop)
+    engine, commits = bus.parts.store.engine, list[set[str]]()
+    usual = engine._commit
+
+    def commit(db: Any, jobs: Sequence[Any], **told: Any) -> list[Any]:
+        commits.append({each.__qualname__.split(".")[1] for each in jobs})
+        return usual(db, jobs, **told)
+
+    monkeypatch.setattr(engine, "_commit", commit)
+    monkeypatch.setattr("omnibus.stores.sqlite.engine.PATIENCE", 0.2)  # the machine may be slow
+    await bus.drain()
+    assert [each for each in commits if {"claim", "attempt"} <= each]
+
+
+async def test_what_is_given_back_keeps_its_place(bus: Any, shop: Any) -> None:
+    rows = await waiting(shop)
+    shop.clock.advance(timedelta(minutes=1))
+    held = await ahead(bus)
+    await bus.parts.dispatcher.finish()
+    left = [await shop.row(each) for each in rows if each.id in {each.id for each in held}]
+    assert {(each.state, each.lease) for each in left} == {(State.QUEUED, "")}
+    assert [each.due for each in left] == [each.due for each in held]
+    assert not {each.id for each in held} & set(handed(shop))
+    (again,) = await bus.send("news", left[0].customer)
+    await bus.drain()
+    assert handed(shop).index(left[0].id) < handed(shop).index(again.id)
+    assert sorted(handed(shop)) == sorted([*[each.id for each in rows], again.id])
+    await shop.balanced()
+
+
+async def test_it_is_judged_when_it_goes(bus: Any, shop: Any) -> None:
+    await waiting(shop)
+    held = await ahead(bus)
+    said = {"channel": "mail", "purpose": "service", "topic": "*"}
+    await bus.track(held[0].customer, "consent.withdrawn", said)
+    await bus.drain()
+    assert await shop.state(held[0]) is State.DROPPED
+    assert len(handed(shop)) == MANY - 1
+    await shop.balanced()
+
+
+async def test_what_is_urgent_does_not_wait_for_room(bus: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was accepted elsewhere, and came into our hands by the claim that went ahead."""
+    await waiting(shop)
+    ada, store = await shop.ada(email="late@example.com"), bus.parts.store
+    usual, code = store.claim, list[Any]()
+
+    async def claim(*args: Any, patient: bool, **told: Any) -> Any:
+        if patient and not code:
+            code.append(None)
+            bus.parts.dispatcher.working = False  # as if another process accepted it
+            code[0] = (await bus.send("code", ada))[0].id
+            bus.parts.dispatcher.working = True
+        return await usual(*args, patient=patient, **told)
+
+    monkeypatch.setattr(store, "claim", claim)
+    held = await ahead(bus)
+    assert code
+    assert code[0] not in [each.id for each in held]
+    await asyncio.wait(bus.parts.dispatcher.senders.tasks, timeout=10)
+    assert code[0] in handed(shop)
+    assert held[0].id not in handed(shop)
+    await bus.drain()
+    assert len(handed(shop)) == MANY + 1
+
+
+async def test_a_store_that_goes_away_takes_it_out_of_our_hands(
+    bus: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim that went ahead was committed, and not answered: its rows are freed, and go once."""
+    rows = await waiting(shop)
+    store, usual = bus.parts.store, bus.parts.store.claim
+    dispatcher = bus.parts.dispatcher
+
+    async def claim(*args: Any, patient: bool = False, **told: Any) -> Any:
+        found = await usual(*args, patient=patient, **told)
+        if patient:
+            monkeypatch.setattr(store, "claim", usual)
+            raise StoreFull("the line went dead")
+        return found
+
+    monkeypatch.setattr(store, "claim", claim)
+    with pytest.raises(StoreFull):
+        await bus.drain()
+    dispatcher.let_go()
+    await dispatcher.finish()
+    await bus.drain()
+    assert sorted(handed(shop)) == sorted(each.id for each in rows)
+    await shop.balanced()
+
+
+async def test_what_is_ahead_when_the_store_goes_away_is_freed(
+    bus: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = await waiting(shop)
+    held = await ahead(bus)
+    assert held
+    bus.parts.dispatcher.let_go()
+    assert bus.parts.dispatcher.claims._ours == [], "a lease that ends may not be sent under"
+    await bus.drain()
+    assert sorted(handed(shop)) == sorted(each.id for each in rows)
+    await shop.balanced()
+
+
+async def test_nothing_is_claimed_ahead_where_answers_are_slow(
+    bus: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker may be quicker."""
+    monkeypatch.setattr("omnibus.outbound.claim.SOON", 0.0)
+    await waiting(shop)
+    assert await ahead(bus) == []
+    await bus.drain()
+    assert len(handed(shop)) == MANY
