@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from omnibus.channel import Channel
 from omnibus.errors import DeliveryError, Forged, OmnibusError, Refused, StoreFull, TryLater, Unknown
+from omnibus.inflight import Deadlines, Room, Running
 from omnibus.model.attempt import Absent, Attempt, Receipt, Report
 from omnibus.model.capabilities import Idempotency
 from omnibus.model.content import Content
@@ -59,7 +60,7 @@ class Provider(ABC):
     idempotency: ClassVar[Idempotency] = "none"
     key_window: ClassVar[float] = 86_400
     max_in_flight: ClassVar[int] = 50
-    _room: asyncio.Semaphore | None = None
+    _room: Room | None = None
 
     def __init__(self, settings: Any, *, now: Callable[[], datetime], hook_url: str = "") -> None:
         """Keep what is handed in; open no connection before the first call.
@@ -70,6 +71,7 @@ class Provider(ABC):
         """
         self.settings: Any = settings
         self.now, self.hook_url = now, hook_url
+        self._deadlines = Deadlines()
 
     def __str__(self) -> str:
         """Write the DSN without secrets and without addresses."""
@@ -94,35 +96,41 @@ class Provider(ABC):
         Raises:
             DeliveryError: one of the four.
         """
+        running, deadlines = Running(), self._deadlines
+        deadlines.begin(running, asyncio.get_running_loop().time() + attempt.deadline)
         try:
-            async with asyncio.timeout(attempt.deadline):
-                room = await self._turn(attempt.deadline * WAIT)
-                try:
-                    return await self.deliver(content, address, attempt, keep)
-                finally:
-                    room.release()
+            room = await self._turn(attempt.deadline * WAIT)
+            try:
+                return await self.deliver(content, address, attempt, keep)
+            finally:
+                room.leave()
         except DeliveryError:
             raise
         except TimeoutError:
             raise Unknown("deadline") from None
+        except asyncio.CancelledError:
+            if running.alone:
+                raise Unknown("deadline") from None
+            raise
         except StoreFull:  # a note could not be kept: what left before it may have arrived
             raise Unknown("store_away") from None
         except OmnibusError as error:  # e.g. InputError: found before anything left
             raise Refused(type(error).__name__) from error
         except Exception as error:
             raise Unknown(f"fault:{type(error).__name__}") from error
+        finally:
+            deadlines.end(running)
+            running.end()
 
-    async def _turn(self, patience: float) -> asyncio.Semaphore:
+    async def _turn(self, patience: float) -> Room:
         """Take one of the places; who gets none in time has not begun."""
-        self._room = room = self._room or asyncio.Semaphore(self.at_once)
-        if not room.locked():
-            await room.acquire()  # at once: a second time-out would cost more than the place
-            return room
-        try:
-            async with asyncio.timeout(patience):
-                await room.acquire()
-        except TimeoutError:
-            raise TryLater("no_turn") from None
+        self._room = room = self._room or Room(self.at_once)
+        if not room.enter():
+            try:
+                async with asyncio.timeout(patience):
+                    await room.wait()
+            except TimeoutError:
+                raise TryLater("no_turn") from None
         return room
 
     @abstractmethod

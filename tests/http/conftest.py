@@ -22,9 +22,6 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 def hurry(client: Client, seconds: float) -> None:
     """Shorten a client's deadline, once it has a connection: how long connecting takes is another matter."""
     client._deadline = client._wire._deadline = seconds
-    if client._wire._alarm is not None:
-        client._wire._alarm.cancel()
-        client._wire._alarm = None
 
 
 def certificate(folder: Path, *, days: int = 1) -> Path:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from typing import Any
 
 import pytest
 from aiohttp import TCPConnector
 
 from omnibus import TryLater, Unknown
-from omnibus.http import Client
+from omnibus.http import Client, lines
 from omnibus.testing import Fault, FaultyServer, Reply
 
 from .conftest import OK, Line, hurry, served
@@ -87,11 +89,15 @@ async def test_who_always_speaks_first_is_left_alone(monkeypatch: pytest.MonkeyP
         with pytest.raises(TryLater, match="not_connected"):
             await client.request("POST", "/x")
         await client.aclose()
-        assert called == 3
+        assert called == 1
 
 
 async def test_a_second_answer_spoils_the_connection() -> None:
+    connections = 0
+
     async def talk(line: Line) -> None:
+        nonlocal connections
+        connections += 1
         while True:
             asked = await line.asked()
             await line.say(OK + OK.replace(b"ok", b"no") if b"/one" in asked else OK)
@@ -101,6 +107,7 @@ async def test_a_second_answer_spoils_the_connection() -> None:
         assert (await client.request("POST", "/one")).body == b"ok"
         assert (await client.request("POST", "/two")).body == b"ok"
         await client.aclose()
+        assert connections == 2
 
 
 async def test_an_answer_before_the_whole_request_spoils_the_connection() -> None:
@@ -120,3 +127,139 @@ async def test_an_answer_before_the_whole_request_spoils_the_connection() -> Non
         assert (await client.request("GET", "/two")).status == 413
         await client.aclose()
         assert connections == 2
+
+
+class Closer(threading.Thread):
+    """Answer on a thread of its own, so that it can close a kept connection while the client's loop does not look."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.asked: list[bytes] = []
+        self.close, self.closed = threading.Event(), threading.Event()
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+
+    def run(self) -> None:
+        first, _ = self._listening.accept()
+        self._answer(first)
+        self.close.wait(10)
+        first.close()
+        self.closed.set()
+        second, _ = self._listening.accept()
+        self._answer(second)
+        second.close()
+        self._listening.close()
+
+    def _answer(self, side: socket.socket) -> None:
+        self.asked.append(side.recv(65_536))
+        side.sendall(OK)
+
+
+async def test_one_that_was_closed_while_nobody_looked_is_noticed_before_it_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lines, "FRESH", 0.0)  # so that the kept one counts as one that rests a while
+    server = Closer()
+    server.start()
+    client = Client(server.url)
+    assert (await client.request("POST", "/one")).ok
+    server.close.set()
+    assert server.closed.wait(10)  # the loop stands still meanwhile
+    assert (await client.request("POST", "/two")).ok
+    await client.aclose()
+    server.join(10)
+    assert [each.split(b" ", 2)[1] for each in server.asked] == [b"/one", b"/two"]
+
+
+async def test_one_that_the_other_side_closes_is_not_used_again() -> None:
+    gone = asyncio.Event()
+
+    async def talk(line: Line) -> None:
+        await line.asked()
+        await line.say(OK)
+        await line.writer.drain()
+        line.writer.close()
+        await line.gone()
+        gone.set()
+
+    async with served(talk) as url:
+        client = Client(url, limit=1)
+        for _ in range(3):
+            gone.clear()
+            assert (await client.request("POST", "/x")).ok
+            await gone.wait()
+        await client.aclose()
+
+
+async def test_one_that_is_said_to_close_is_not_used_again() -> None:
+    async with FaultyServer(lambda _: Reply(200, b"ok", {"connection": "close"})) as server:
+        client = Client(server.base_url)
+        for _ in range(3):
+            assert (await client.request("POST", "/x")).body == b"ok"
+        await client.aclose()
+        assert server.connections == 3
+
+
+async def test_those_that_nobody_uses_are_closed_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "KEEP_ALIVE", 0.05)
+    ended = asyncio.Semaphore(0)
+
+    async def talk(line: Line) -> None:
+        await line.asked()
+        await line.say(OK)
+        await line.gone()
+        ended.release()
+
+    async with served(talk) as url:
+        client = Client(url)
+        await asyncio.gather(*(client.request("POST", "/x") for _ in range(3)))
+        async with asyncio.timeout(10):
+            for _ in range(3):
+                await ended.acquire()
+        assert not client._wire._lines._kept
+        await client.aclose()
+
+
+async def test_those_kept_elsewhere_make_room() -> None:
+    """All that are open, in use or kept, wherever they lead to, are no more than the limit."""
+    opened, ended = 0, asyncio.Semaphore(0)
+
+    async def talk(line: Line) -> None:
+        nonlocal opened
+        opened += 1
+        try:
+            while True:
+                await line.asked()
+                await line.say(OK)
+        finally:
+            opened -= 1
+            ended.release()
+
+    async with served(talk) as here, served(talk) as there:
+        client = Client(limit=3)
+        await asyncio.gather(*(client.request("POST", f"{here}/x") for _ in range(3)))
+        assert opened == 3
+        await asyncio.gather(*(client.request("POST", f"{there}/x") for _ in range(2)))
+        async with asyncio.timeout(10):
+            for _ in range(2):
+                await ended.acquire()
+        assert opened == 3
+        await client.aclose()
+
+
+async def test_whoever_waits_for_a_place_gets_it_in_turn() -> None:
+    asked: list[str] = []
+
+    def script(request: Any) -> Reply | Fault:
+        asked.append(request.path)
+        return Fault.CLOSED if request.path == "/1" else Reply(204)
+
+    async with FaultyServer(script) as server:
+        client = Client(server.base_url, limit=1)
+        tasks = [asyncio.create_task(client.request("POST", f"/{number}")) for number in range(5)]
+        await asyncio.sleep(0)
+        tasks[2].cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        await client.aclose()
+    assert [type(each).__name__ for each in ends] == ["Answer", "Unknown", "CancelledError", "Answer", "Answer"]
+    assert asked == ["/0", "/1", "/3", "/4"]

@@ -9,7 +9,7 @@ import pytest
 
 from omnibus import TryLater, Unknown
 from omnibus.http import Client
-from omnibus.http.wire import _tls
+from omnibus.http.lines import _tls
 
 from .conftest import OK, Line, certificate, hurry, served
 
@@ -17,7 +17,7 @@ from .conftest import OK, Line, certificate, hurry, served
 @pytest.fixture
 def vouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pem = certificate(tmp_path)
-    monkeypatch.setattr("omnibus.http.wire._tls", lambda: ssl.create_default_context(cafile=str(pem)))
+    monkeypatch.setattr("omnibus.http.lines._tls", lambda: ssl.create_default_context(cafile=str(pem)))
     return pem
 
 
@@ -51,7 +51,7 @@ async def test_who_is_not_trusted_gets_nothing(case: str, tmp_path: Path, monkey
     asked = []
     pem = certificate(tmp_path, days=-1 if case == "expired" else 1)
     if case != "nobody vouches":
-        monkeypatch.setattr("omnibus.http.wire._tls", lambda: ssl.create_default_context(cafile=str(pem)))
+        monkeypatch.setattr("omnibus.http.lines._tls", lambda: ssl.create_default_context(cafile=str(pem)))
 
     async def talk(line: Line) -> None:
         asked.append(await line.asked())

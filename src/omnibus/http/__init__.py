@@ -4,9 +4,8 @@ Only this package imports httpx and aiohttp's client. Providers build one ``Clie
 it in ``aclose``. Next: ``client.py``.
 """
 
-from omnibus.http.answer import MAX_RETRY_AFTER, Answer, error_for
+from omnibus.http.answer import MAX_BODY, MAX_RETRY_AFTER, Answer, error_for
 from omnibus.http.client import Client
 from omnibus.http.guard import is_public, vet
-from omnibus.http.wire import MAX_BODY
 
 __all__ = ["MAX_BODY", "MAX_RETRY_AFTER", "Answer", "Client", "error_for", "is_public", "vet"]

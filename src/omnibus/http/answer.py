@@ -13,10 +13,13 @@ from typing import Any
 from pydantic_core import from_json
 
 from omnibus.errors import DeliveryError, Refused, TryLater, Unknown
+from omnibus.model.swift import swift
 
+MAX_BODY = 1_000_000  # bytes of an answer, unpacked, that we are ready to read
 MAX_RETRY_AFTER = 86_400.0  # seconds; absurd values are capped to a day
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Hold a provider's answer; headers have lower-case names."""

@@ -13,9 +13,8 @@ from typing import Any
 import httpx
 
 from omnibus.errors import Refused, Unknown
-from omnibus.http.answer import Answer
+from omnibus.http.answer import MAX_BODY, Answer
 from omnibus.http.transport import Transport
-from omnibus.http.wire import MAX_BODY
 
 
 class Lean(httpx.AsyncClient):
