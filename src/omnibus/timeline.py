@@ -15,7 +15,7 @@ from typing import Any
 from omnibus.errors import Conflict, StoreFull, stranger
 from omnibus.facet import Facet
 from omnibus.model.context import Context, Facets
-from omnibus.model.customer import Customer, Identity
+from omnibus.model.customer import Identity
 from omnibus.model.delivery import SHOWN, WAITING, Delivery, State
 from omnibus.model.event import Event
 from omnibus.model.trace import History
@@ -23,7 +23,7 @@ from omnibus.store import Change, Loaded, Move, Store, Survey
 from omnibus.together import Group, Share, Together, Told
 
 _VERSIONS = ("timeline", "facets")  # the note that holds facet name → version
-TOGETHER = 100  # customers that are folded anew together
+TOGETHER = 250  # customers that are folded anew together
 TRIES = 20  # times that a stale change is folded again before we give up
 
 
@@ -194,10 +194,10 @@ class Timeline:
         """
         left, differed, tries = list(dict.fromkeys(customers)), list[str](), 0
         while left:
-            found = await self.store.histories(left[:TOGETHER])
+            found = await self.store.histories(left[:TOGETHER], self._retold)
             if not found:
                 raise stranger(left[0])
-            changes = {asked: change for asked, told in found.items() if (change := self._retold(told)) is not None}
+            changes = {asked: change for asked, change in found.items() if change is not None}
             # guarded by the version: an event that came meanwhile is not lost from the context
             done = await self.store.put(list(changes.values())) if changes else []
             stale = {each for each, ok in zip(changes, done, strict=True) if not ok}
@@ -210,11 +210,10 @@ class Timeline:
 
     def _retold(self, told: History) -> Change | None:
         """Fold a whole timeline; None when that is what is stored, byte by byte."""
-        after = Context(Customer(told.customer), self.facets, version=told.version).after(told.events)
-        bodies, facets = after.bodies(), self.facets
+        bodies, facets, events = self.facets.folded(told.events), self.facets, told.events
         if bodies == told.bodies or bodies == {name: body for name, body in told.bodies.items() if name in facets}:
             return None
-        return Change(told.customer, told.version, (), bodies, after.through)
+        return Change(told.customer, told.version, (), bodies, events[-1].order if events else None)
 
     async def agree(self) -> int:
         """Fold all contexts anew when a facet came or changed its version since the store was last open; returns how many.
@@ -226,8 +225,8 @@ class Timeline:
         known = now if told is None else json.loads(told)
         folded = 0
         if any(known.get(name) != version for name, version in now.items()):
-            async for page in self.store.customers():
-                await self.rebuild([each.id for each in page])
+            async for page in self.store.ids():
+                await self.rebuild(page)
                 folded += len(page)
         if known != now or told is None:
             await self.store.note(*_VERSIONS, json.dumps(now))

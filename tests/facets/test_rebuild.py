@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from omnibus import Event, NotFound
-from omnibus.stores.sqlite.histories import histories
 from omnibus.testing.clock import START
 from omnibus.timeline import TOGETHER
 
@@ -67,10 +67,13 @@ async def test_an_event_that_comes_meanwhile_is_not_lost(shop: Any, bus: Any) ->
     assert told == [1]
 
 
-async def test_no_more_is_held_than_fits(bus: Any) -> None:
-    """Of customers with many events only the first are read; one alone is read whole."""
-    read = bus.parts.store.engine.read
-    assert list(await read(lambda db: histories(db, PEOPLE[:8], 13))) == PEOPLE[:4]
-    assert list(await read(lambda db: histories(db, PEOPLE[:8], 5))) == PEOPLE[:1]
-    (one,) = (await read(lambda db: histories(db, PEOPLE[:1], 2))).values()
-    assert [each.id for each in one.events] == ["c000-2", "c000-1", "c000-0"]
+async def test_only_one_timeline_is_held_at_a_time(bus: Any) -> None:
+    """However many customers are folded anew and however long their timelines are, no more memory is needed."""
+    held, before = [], _alive()
+    await bus.parts.store.histories(PEOPLE, lambda told: held.append(_alive() - before - len(told.events)))
+    assert len(held) == len(PEOPLE)
+    assert max(held) <= 3, "those of the one before, which its fold let go of just now"
+
+
+def _alive() -> int:
+    return sum(type(each) is Event for each in gc.get_objects())

@@ -145,8 +145,8 @@ class Intake:
 
         async def run() -> int:
             done = 0
-            async for page in bus.customers.all():
-                done += await _rebuilt(bus, [each.id for each in page])
+            async for page in bus.customers.all_ids():
+                done += await _rebuilt(bus, page)
             return done
 
         return Trial(run)

@@ -233,6 +233,10 @@ class Customers:
         """Stream customers in id order, in pages."""
         return self.store.customers()
 
+    def all_ids(self) -> AsyncIterator[list[str]]:
+        """Stream their ids alone, in order, in pages: a tenth of the work."""
+        return self.store.ids()
+
 
 def _refusals(events: Sequence[Event], loser: str, now: datetime) -> tuple[Event, ...]:
     """Repeat for who leaves what was refused while the two were one: nobody can tell whose no it was, so it is both's."""

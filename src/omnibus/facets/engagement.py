@@ -87,27 +87,34 @@ class Engagement(Facet):
 
     def after_all(self, events: Sequence[Event]) -> Self:
         """Add all that happened; only of what is kept a view or a touch is made."""
-        touches, visiting = list[Event](), self.visiting
-        views: dict[str, View | Event] = {each.sku: each for each in self.views}
+        touched, viewed, visiting = list[Event](), dict[str, Event](), self.visiting
         for event in events:
             data, type_ = event.data, event.type
             if type_ == "product.viewed":
                 sku = str(data.get("sku") or "")
-                views.pop(sku, None)
-                views[sku] = event  # seen again: it goes to the end
+                viewed.pop(sku, None)
+                viewed[sku] = event  # seen again: it goes to the end
             elif type_.startswith("visit."):
                 visiting = str(data.get("place", "web")) if type_ == "visit.started" else ""
             elif not data.get("machine"):
-                touches.append(event)
-        return self._with(touches, views, visiting)
-
-    def _with(self, touched: list[Event], viewed: Mapping[str, View | Event], visiting: str) -> Self:
-        kept = list(viewed.values())[-KEPT_VIEWS:]
-        views = tuple([each if isinstance(each, View) else _view(each) for each in kept])
-        touches = (*self.touches, *[_touch(each) for each in touched[-KEPT_TOUCHES:]])[-KEPT_TOUCHES:]
-        if not touched and visiting == self.visiting and views == self.views:
+                touched.append(event)
+        touches, views = self._touches(touched), self._views(viewed)
+        if touches is self.touches and visiting == self.visiting and views == self.views:
             return self
         return type(self)(touches, views, visiting)
+
+    def _touches(self, fresh: Sequence[Event]) -> tuple[Touch, ...]:
+        return (
+            (*self.touches, *[_touch(each) for each in fresh[-KEPT_TOUCHES:]])[-KEPT_TOUCHES:]
+            if fresh
+            else self.touches
+        )
+
+    def _views(self, fresh: Mapping[str, Event]) -> tuple[View, ...]:
+        if not fresh:
+            return self.views
+        before = [each for each in self.views if each.sku not in fresh]
+        return (*before, *[_view(each) for each in list(fresh.values())[-KEPT_VIEWS:]])[-KEPT_VIEWS:]
 
     def answered(self, now: datetime, window: timedelta = timedelta(days=180)) -> dict[str, int]:
         """Count, per channel, what this person answered, clicked or bought from within *window*."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -55,6 +55,36 @@ class Facets(dict[str, type[Any]]):
         if found is None:
             found = self.heard[type_] = tuple(name for name, facet in self.items() if hears(facet, type_))
         return found
+
+    def shared(self, events: Sequence[Event]) -> dict[str, Sequence[Event]]:
+        """Share events out among the facets that want them; often they are all of one type, so it is asked for but once."""
+        if len({each.type for each in events}) == 1:
+            return dict.fromkeys(self.listeners(events[0].type), events)
+        shares: dict[str, list[Event]] = {}
+        known, listeners = self.heard, self.listeners
+        for event in events:
+            for name in known.get(event.type) or listeners(event.type):
+                if name in shares:
+                    shares[name].append(event)
+                else:
+                    shares[name] = [event]
+        return shares  # type: ignore[return-value] # a list is a sequence
+
+    def folded(self, events: Sequence[Event]) -> dict[str, bytes]:
+        """Fold a whole timeline from nothing, straight to what is stored of it: ``Context.after(events).bodies()``, sooner."""
+        out: dict[str, bytes] = {}
+        for name, mine in sorted(self.shared(events).items()):
+            body = self.written(name, self.empty(name).after_all(mine))
+            if body is not None:
+                out[name] = body
+        return out
+
+    def written(self, name: str, facet: Any) -> bytes | None:
+        """Encode a facet; None when it holds nothing, for that is never stored."""
+        if facet is self.empty(name):
+            return None
+        body: bytes = facet.encode()
+        return None if body == self.blank(name) else body
 
     def empty(self, name: str) -> Any:
         """Give the facet that nothing was folded into; it is frozen, so one does for all."""
@@ -125,26 +155,19 @@ class Context:
         """List the registered facets, sorted."""
         return self._facets.names
 
-    def after(self, events: Iterable[Event]) -> Context:
+    def after(self, events: Sequence[Event]) -> Context:
         """Fold events, already in timeline order, into a new context; pure."""
         now = Context(
             self.customer, self._facets, self._bodies, version=self.version, made=self._made, spent=self.spent
         )
-        heard: dict[str, list[Event]] = {}
-        known, listeners, last = self._facets.heard, self._facets.listeners, None
-        for event in events:
-            last = event
-            for name in known.get(event.type) or listeners(event.type):
-                if name in heard:
-                    heard[name].append(event)
-                else:
-                    heard[name] = [event]
-        changed = [name for name, mine in heard.items() if now._fold(name, mine)]
-        now.touched = frozenset(changed)
-        if last is not None:
-            now.through, now.version = last.order, now.version + 1
-        else:
+        if not events:
             now.through = self.through
+            return now
+        if len(events) == 1:
+            changed = [name for name in self._facets.listeners(events[0].type) if now._fold(name, events)]
+        else:
+            changed = [name for name, mine in self._facets.shared(events).items() if now._fold(name, mine)]
+        now.touched, now.through, now.version = frozenset(changed), events[-1].order, now.version + 1
         return now
 
     def _fold(self, name: str, events: Sequence[Event]) -> bool:
@@ -176,10 +199,9 @@ class Context:
                 out[name] = body  # as it was stored, so it holds something
                 continue
             facet = made.get(name)
-            if facet is not None and facet is not facets.empty(name):
-                body = facet.encode()
-                if body != facets.blank(name):
-                    out[name] = body
+            body = None if facet is None else facets.written(name, facet)
+            if body is not None:
+                out[name] = body
         return out
 
     def view(self, names: Collection[str] | None = None) -> dict[str, Any]:

@@ -41,3 +41,8 @@ class CustomerRows(ABC):
     @abstractmethod
     def customers(self, *, after: str = "") -> AsyncIterator[list[Customer]]:
         """Stream canonical customers in id order, in pages."""
+
+    async def ids(self, *, after: str = "") -> AsyncIterator[list[str]]:
+        """Stream the ids of canonical customers in order, in pages. An engine may read nothing else of them."""
+        async for page in self.customers(after=after):
+            yield [each.id for each in page]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
 
 from omnibus.model.trace import Clue, History, Trace
 from omnibus.store.customers import CustomerRows
@@ -14,6 +15,8 @@ from omnibus.store.outbox import OutboxRows
 from omnibus.store.runs import RunRows
 from omnibus.store.shelf import ShelfRows
 from omnibus.upkeep import Upkeep
+
+T = TypeVar("T")
 
 
 class Store(Upkeep, CustomerRows, EventRows, OutboxRows, DeliveryRows, ShelfRows, RunRows):
@@ -47,11 +50,15 @@ class Store(Upkeep, CustomerRows, EventRows, OutboxRows, DeliveryRows, ShelfRows
 
     # asked of several parts at once; an engine may answer in one go
 
-    async def histories(self, customers: Sequence[str]) -> dict[str, History]:
-        """Read whole timelines with their contexts, by id as `load` does; of too much at once only the first ones."""
+    async def histories(self, customers: Sequence[str], fold: Callable[[History], T]) -> dict[str, T]:
+        """Hand whole timelines with their contexts to *fold*, one by one; of too much at once only the first ones.
+
+        Args:
+            fold: pure, for it may run on another thread; what it makes of each is given by id, as `load` does.
+        """
         found = await self.load(customers)
         return {
-            asked: History(each.customer.id, each.version, each.bodies, await self.events(each.aliases))
+            asked: fold(History(each.customer.id, each.version, each.bodies, await self.events(each.aliases)))
             for asked, each in found.items()
         }
 

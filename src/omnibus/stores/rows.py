@@ -14,8 +14,9 @@ from pydantic_core import from_json, to_json
 from omnibus.model.delivery import Delivery, State
 from omnibus.model.event import Event
 from omnibus.model.run import Run
+from omnibus.model.swift import many
 from omnibus.store import OpenAttempt
-from omnibus.stores.schema import from_micros, to_micros
+from omnibus.stores.schema import EPOCH, MICRO, from_micros, to_micros
 from omnibus.stores.texts import NUL, nul, refuse
 
 Row = tuple[Any, ...]
@@ -44,6 +45,7 @@ def _plain(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
+_events = many(Event)
 _ORDER = itemgetter(3, 0, 1)  # time, id, source among the columns EVENT
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode  # made once, not per row
 
@@ -146,14 +148,12 @@ def load(text: str | bytes) -> Any:
 
 
 def read_events(rows: Iterable[Row]) -> list[Event]:
-    """Read rows of the columns EVENT."""
+    """Read rows of the columns EVENT; written out, for a timeline has many."""
     told = list(rows)
     try:
-        return [
-            Event(i, source, type_, from_micros(t), who, from_json(data)) for i, source, type_, t, who, data in told
-        ]
+        return _events([(i, src, kind, EPOCH + MICRO * t, who, from_json(data)) for i, src, kind, t, who, data in told])
     except ValueError:
-        return [Event(r[0], r[1], r[2], from_micros(r[3]), r[4], load(r[5])) for r in told]
+        return _events([(*row[:3], from_micros(row[3]), row[4], load(row[5])) for row in told])
 
 
 def in_order(rows: list[Row]) -> list[Row]:

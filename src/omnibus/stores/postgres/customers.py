@@ -84,11 +84,16 @@ def _identities(rows: Iterable[Any]) -> tuple[Identity, ...]:
 
 async def page(db: Connection, after: str, limit: int) -> list[Customer]:
     """List the next canonical customers, in id order."""
-    ids = [row[0] for row in await (await db.execute(PAGE, (after, limit))).fetchall()]
-    if not ids:
+    them = await ids(db, after, limit)
+    if not them:
         return []
-    own = _grouped(await (await db.execute(sql.READ_IDENTITIES, (listed(ids),))).fetchall())
-    return [Customer(each, _identities(own.get(each, []))) for each in ids]
+    own = _grouped(await (await db.execute(sql.READ_IDENTITIES, (listed(them),))).fetchall())
+    return [Customer(each, _identities(own.get(each, []))) for each in them]
+
+
+async def ids(db: Connection, after: str, limit: int) -> list[str]:
+    """List the ids of the next canonical customers, in order."""
+    return [row[0] for row in await (await db.execute(PAGE, (after, limit))).fetchall()]
 
 
 async def find(db: Connection, refs: Sequence[str]) -> dict[str, str]:

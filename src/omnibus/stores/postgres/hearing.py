@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, TypeVar
 
-from omnibus.model.event import Event
 from omnibus.model.trace import Clue, History, Trace, matched
 from omnibus.store import Store, Survey, decode_bodies
 from omnibus.stores.postgres import customers
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.engine import Connection, Engine
-from omnibus.stores.rows import in_order, load, moment, read_events
+from omnibus.stores.rows import Row, in_order, load, moment, read_events
 from omnibus.stores.texts import storable
 
+T = TypeVar("T")
+
+_subject = itemgetter(4)  # among the columns EVENT
 MOST = 50_000  # events that are held at once; a single customer's timeline is read whole, however long
 
 
@@ -35,9 +39,9 @@ class Hearing(Store):
         """Ask all that must be known of facts before they are folded, on one connection."""
         return await self.engine.read(lambda db: survey(db, clues, keys, customers))
 
-    async def histories(self, ids: Sequence[str]) -> dict[str, History]:
-        """Read whole timelines with their contexts, all at one moment."""
-        return await self.engine.read(lambda db: histories(db, ids), snapshot=True)
+    async def histories(self, ids: Sequence[str], fold: Callable[[History], T]) -> dict[str, T]:
+        """Hand whole timelines with their contexts to *fold*, all of one moment."""
+        return await self.engine.read(lambda db: histories(db, ids, fold), snapshot=True)
 
 
 async def trace(db: Connection, clues: Sequence[Clue]) -> list[Trace | None]:
@@ -69,8 +73,8 @@ async def survey(db: Connection, clues: Sequence[Clue], keys: Sequence[tuple[str
     return Survey(traces, known, await customers.load(db, list(wanted), None))
 
 
-async def histories(db: Connection, ids: Sequence[str], most: int = MOST) -> dict[str, History]:
-    """Read customers by the ids asked for: merged ids lead to who they are now, unknown ones are missing.
+async def histories(db: Connection, ids: Sequence[str], fold: Callable[[History], T], most: int = MOST) -> dict[str, T]:
+    """Fold customers by the ids asked for: merged ids lead to who they are now, unknown ones are missing.
 
     Args:
         most: where there are more events than this, only the first of the customers are read.
@@ -82,14 +86,14 @@ async def histories(db: Connection, ids: Sequence[str], most: int = MOST) -> dic
     limit = most if len(ids) > 1 else None
     rows = await (await db.execute(sql.READ_HISTORIES, (list(owner), limit))).fetchall()
     if len(rows) == limit:
-        return await histories(db, ids[: len(ids) // 2], most)
+        return await histories(db, ids[: len(ids) // 2], fold, most)
     contexts = {row[0]: row for row in await (await db.execute(sql.READ_CONTEXTS, (these,))).fetchall()}
-    told: defaultdict[str, list[Event]] = defaultdict(list)
-    for event in read_events(in_order(rows)):
-        told[owner[event.subject]].append(event)
-    found: dict[str, History] = {}
-    for asked, id_ in who.items():
+    told: defaultdict[str, list[Row]] = defaultdict(list)
+    for subject, mine in groupby(rows, _subject):
+        told[owner[subject]] += mine
+    found: dict[str, T] = {}
+    for id_ in these:
         row = contexts.get(id_)
         version, body = (row[1], bytes(row[5])) if row else (0, b"")
-        found[asked] = History(id_, version, decode_bodies(body), told.get(id_, []))
-    return found
+        found[id_] = fold(History(id_, version, decode_bodies(body), read_events(in_order(told[id_]))))
+    return {asked: found[id_] for asked, id_ in who.items()}

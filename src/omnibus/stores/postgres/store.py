@@ -98,6 +98,11 @@ class Postgres(Hinting, Hearing, Rolling, Store):
             yield page
             after = page[-1].id
 
+    async def ids(self, *, after: str = "") -> AsyncIterator[list[str]]:
+        while page := await self.engine.read(lambda db, start=after: customers.ids(db, start, PAGE)):  # type: ignore[misc]
+            yield page
+            after = page[-1]
+
     # events
 
     async def events(self, subjects: Sequence[str], *, last: int | None = None) -> list[Event]:

@@ -40,12 +40,6 @@ def aliases(db: apsw.Connection, id_: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def identities(db: apsw.Connection, id_: str) -> tuple[Identity, ...]:
-    """List a customer's identities in the order they were learnt."""
-    sql = "SELECT kind, value, ref, verified, evidence FROM identity WHERE customer=? ORDER BY position, ref"
-    return tuple(Identity(r[0], r[1], r[2], bool(r[3]), r[4]) for r in db.execute(sql, (id_,)))
-
-
 def find(db: apsw.Connection, refs: Sequence[str]) -> dict[str, str]:
     """Find customers by identity refs."""
     found = {}

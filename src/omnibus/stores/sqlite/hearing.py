@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import apsw
 
@@ -13,6 +14,8 @@ from omnibus.store import Change, Store, Survey
 from omnibus.stores.sqlite import customers, loading, reports
 from omnibus.stores.sqlite.engine import NEAR, Engine, at_once
 from omnibus.stores.sqlite.histories import histories
+
+T = TypeVar("T")
 
 
 class Hearing(Store):
@@ -28,9 +31,9 @@ class Hearing(Store):
         """List events of subjects in timeline order."""
         return await self.engine.read(lambda db: customers.events(db, subjects, last))
 
-    async def histories(self, ids: Sequence[str]) -> dict[str, History]:
-        """Read whole timelines with their contexts."""
-        return await self.engine.read(lambda db: at_once(db, lambda: histories(db, ids)))
+    async def histories(self, ids: Sequence[str], fold: Callable[[History], T]) -> dict[str, T]:
+        """Hand whole timelines with their contexts to *fold*, on the reader's thread."""
+        return await self.engine.read(lambda db: at_once(db, lambda: histories(db, ids, fold)))
 
     async def trace(self, clues: Sequence[Clue]) -> list[Trace | None]:
         """Find what reports are about."""

@@ -1,4 +1,4 @@
-"""Load many customers in five statements: what is asked of each table is asked for all of them at once."""
+"""Load many customers in few statements: what is asked of each table is asked for all of them at once."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ _WHO = (
     'SELECT t.id, t."into", x.version, x.time, x.id, x.source, x.body FROM '
     f"{_of('customer', 'id')} LEFT JOIN context x ON x.customer=t.id"
 )
+_NAMES = f'SELECT t.id, t."into" FROM {_of("customer", "id")}'
+_PAGE = 'SELECT id FROM customer WHERE id>? AND "into" IS NULL ORDER BY id LIMIT ?'
 _IDENTITY = (
     "SELECT t.customer, t.kind, t.value, t.ref, t.verified, t.evidence FROM"
     f" {_of('identity', 'customer')} ORDER BY t.customer, t.position, t.ref"
@@ -51,9 +53,7 @@ def load(db: apsw.Connection, ids: Sequence[str], since: datetime | None) -> dic
     if strangers := [each for each in dict.fromkeys(who.values()) if each not in rows]:
         rows |= {row[0]: row for row in db.execute(_WHO, (listed(strangers),))}
     these = listed(list(dict.fromkeys(who.values())))
-    known: defaultdict[str, list[Identity]] = defaultdict(list)
-    for customer, kind, value, ref, verified, evidence in db.execute(_IDENTITY, (these,)):
-        known[customer].append(Identity(kind, value, ref, bool(verified), evidence))
+    known = _identities(db, these)
     live: defaultdict[str, list[Delivery]] = defaultdict(list)
     for row in db.execute(_LIVE, (these,)):
         live[row[1]].append(read_delivery(row))
@@ -76,9 +76,29 @@ def load(db: apsw.Connection, ids: Sequence[str], since: datetime | None) -> dic
     return found
 
 
+def _identities(db: apsw.Connection, these: Any) -> dict[str, list[Identity]]:
+    """List identities by customer, in the order they were learnt; *these* are bound as a list."""
+    known: defaultdict[str, list[Identity]] = defaultdict(list)
+    for customer, kind, value, ref, verified, evidence in db.execute(_IDENTITY, (these,)):
+        known[customer].append(Identity(kind, value, ref, bool(verified), evidence))
+    return known
+
+
+def page(db: apsw.Connection, after: str, limit: int) -> list[Customer]:
+    """List the next canonical customers, in id order."""
+    them = ids(db, after, limit)
+    known = _identities(db, listed(them))
+    return [Customer(each, tuple(known.get(each, ()))) for each in them]
+
+
+def ids(db: apsw.Connection, after: str, limit: int) -> list[str]:
+    """List the ids of the next canonical customers, in order."""
+    return [row[0] for row in db.execute(_PAGE, (after, limit))]
+
+
 def now_called(db: apsw.Connection, ids: Sequence[str]) -> dict[str, str]:
     """Follow merges: id asked for → who that is now; unknown ids are missing."""
-    return _followed(db, db.execute(_WHO, (listed(list(dict.fromkeys(ids))),)))
+    return _followed(db, db.execute(_NAMES, (listed(list(dict.fromkeys(ids))),)))
 
 
 def _followed(db: apsw.Connection, rows: Iterable[Row]) -> dict[str, str]:

@@ -79,17 +79,17 @@ class Sqlite(Keeping, Hearing, Store, Roll):
         return await self.engine.write(lambda db: merging.unmerge(db, loser, changes, self.stirring))
 
     async def customers(self, *, after: str = "") -> AsyncIterator[list[Customer]]:
-        sql = 'SELECT id FROM customer WHERE id>? AND "into" IS NULL ORDER BY id LIMIT ?'
         while True:
-            page = await self.engine.read(
-                lambda db, start=after: [  # type: ignore[misc]
-                    Customer(row[0], customers.identities(db, row[0])) for row in db.execute(sql, (start, PAGE))
-                ]
-            )
+            page = await self.engine.read(lambda db, start=after: loading.page(db, start, PAGE))  # type: ignore[misc]
             if not page:
                 return
             yield page
             after = page[-1].id
+
+    async def ids(self, *, after: str = "") -> AsyncIterator[list[str]]:
+        while page := await self.engine.read(lambda db, start=after: loading.ids(db, start, PAGE)):  # type: ignore[misc]
+            yield page
+            after = page[-1]
 
     async def now_called(self, ids: Sequence[str]) -> dict[str, str]:
         return await self.engine.read(lambda db: loading.now_called(db, ids), near=len(ids) <= NEAR)

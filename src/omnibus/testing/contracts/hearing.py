@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -149,13 +150,21 @@ class HearingContract(StoreParts):
         assert await store.merge(
             "bob", "ada", [Change("ada", 1, (), {"cart": b'{"id":"1"}'}, at[2].order), Change("bob", 1)]
         )
-        found = await store.histories(["bob", "eve", "ada"])
+        found = await store.histories(["bob", "eve", "ada"], lambda told: told)
         assert set(found) == {"ada", "bob"}
         mine = found["bob"]
         assert (mine.customer, mine.version, mine.bodies) == ("ada", 2, {"cart": b'{"id":"1"}'})
         assert [each.id for each in mine.events] == ["b1", "e1", "e2", "e0"]
         assert mine.events[0].data == one.data
         assert found["ada"].events == mine.events
+
+    async def test_of_one_moment_id_then_source_decide(self, store: Store) -> None:
+        """Also where two who tell us something chose the same id."""
+        one = event("e1", "ada")
+        same = [replace(one, source=each) for each in ("till", "app", "web")] + [event("e0", "ada")]
+        assert await store.put([Change("ada", 0, tuple(same), {}, one.order)]) == [True]
+        found = await store.histories(["ada"], lambda told: [(each.id, each.source) for each in told.events])
+        assert found == {"ada": [("e0", "contract"), ("e1", "app"), ("e1", "till"), ("e1", "web")]}
 
     @pytest.mark.parametrize("depth", [3, 400])
     async def test_data_of_any_depth_is_read_back(self, store: Store, depth: int) -> None:

@@ -51,6 +51,8 @@ class CustomersContract(StoreParts):
         found = [each.id async for page in store.customers() for each in page]
         assert found == ["ada", "bob"]
         assert [each.id async for page in store.customers(after="ada") for each in page] == ["bob"]
+        assert [each async for page in store.ids() for each in page] == ["ada", "bob"]
+        assert [each async for page in store.ids(after="ada") for each in page] == ["bob"]
 
     async def test_put_stores_events_and_context_together(self, store: Store) -> None:
         """Values come back as they were; the version rises by one."""

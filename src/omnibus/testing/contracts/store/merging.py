@@ -31,6 +31,7 @@ class MergingContract(StoreParts):
         assert (found.customer, found.subject) == ("bob", "ada")
         assert [each.subject for each in await store.events(["ada"])] == ["ada"]
         assert [each.id async for page in store.customers() for each in page] == ["bob"]
+        assert [each async for page in store.ids() for each in page] == ["bob"]
         assert await self.claim(store) == ["d1"]
 
     async def test_a_stale_merge_does_nothing(self, store: Store) -> None:
