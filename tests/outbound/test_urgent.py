@@ -36,10 +36,14 @@ async def working(bus: Any) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(PATIENCE):
             yield
-    finally:
-        stop.set()
-        bus.parts.bell.ring()
-        await task
+    except BaseException:  # it failed: nobody waits for what hangs
+        for each in (task, *bus.parts.dispatcher.senders.tasks):
+            each.cancel()
+        await asyncio.wait({task})
+        raise
+    stop.set()
+    bus.parts.bell.ring()
+    await task
 
 
 class Doorman:

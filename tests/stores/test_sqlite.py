@@ -47,6 +47,21 @@ async def test_a_group_shares_a_commit_and_no_fault(store: Sqlite) -> None:
     assert (await store.audit(NOW))["accepted"] == 5
 
 
+async def test_what_waits_for_company_is_written_before_it_closes(
+    store: Sqlite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "PATIENCE", 3600)
+    waiting = asyncio.create_task(store.engine.write(lambda _: 1, patient=True))
+    await asyncio.sleep(0)
+    closing = threading.Thread(target=store.engine.stop, daemon=True)
+    closing.start()
+    assert await asyncio.wait_for(waiting, 60) == 1
+    await asyncio.to_thread(closing.join, 60)
+    assert not closing.is_alive()
+    with pytest.raises(StoreFull):
+        await store.engine.write(lambda _: 2)
+
+
 async def test_what_is_urgent_waits_for_one_call_of_a_commit_not_for_all(store: Sqlite) -> None:
     """What was not run yet goes into the next commit, in its order."""
     begun, gate, order = threading.Event(), threading.Event(), []

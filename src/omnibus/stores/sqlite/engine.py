@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import apsw
@@ -76,8 +77,9 @@ class Engine:
         self.path = path
         self._jobs: deque[Asked] = deque()
         self._urgent: deque[Asked] = deque()
-        self._wake = threading.Condition()
-        self._pressing = self._closing = False
+        self._calls: SimpleQueue[None] = SimpleQueue()  # a reason each for the writer to look; in C, as its own wait is
+        self._door = threading.Lock()  # nobody comes in once it is closing
+        self._closing = False
         self._thread: threading.Thread | None = None
         self._reader: ThreadPoolExecutor | None = None
         self._reading: apsw.Connection | None = None
@@ -95,9 +97,9 @@ class Engine:
 
     def stop(self) -> None:
         """Finish what waits, close both connections and free the work lock; may be called twice."""
-        with self._wake:
+        with self._door:
             self._closing = True
-            self._wake.notify()
+        self._calls.put(None)
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -124,25 +126,20 @@ class Engine:
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-        with self._wake:
+        with self._door:
             if self._closing or self._thread is None:
                 raise StoreFull("the store is closed")
             (self._urgent if urgent else self._jobs).append((job, loop, done))
-            if not patient:
-                self._press()
         if patient:
             loop.call_later(PATIENCE, self.nudge)
+        else:
+            self._calls.put(None)
         return await done
 
     def nudge(self) -> None:
         """Let what waits be written now."""
-        with self._wake:
-            if self._jobs or self._urgent:
-                self._press()
-
-    def _press(self) -> None:
-        self._pressing = True
-        self._wake.notify()
+        if self._jobs or self._urgent:
+            self._calls.put(None)
 
     async def read(self, job: Callable[[apsw.Connection], T], *, near: bool = False) -> T:
         """Run *job* on a reading connection; it sees every finished commit and waits for none.
@@ -196,21 +193,24 @@ class Engine:
     def _write_all(self) -> None:
         db = self._writing
         while True:
-            with self._wake:
-                while not self._pressing and not self._closing:
-                    self._wake.wait()
-                if not self._jobs and not self._urgent:
+            if not self._closing:
+                self._calls.get()
+            while not self._calls.empty():  # before the jobs: whoever calls has put theirs in, so none is passed over
+                self._calls.get_nowait()
+            waiting = self._urgent or self._jobs
+            if not waiting:
+                if self._closing:
                     break
-                waiting = self._urgent or self._jobs
-                group = [waiting.popleft() for _ in range(min(len(waiting), MOST))]
-                self._pressing = bool(self._jobs or self._urgent)
+                continue
+            group = [waiting.popleft() for _ in range(min(len(waiting), MOST))]
+            self.nudge()
             answers = self._commit(db, [job for job, _, _ in group], cut=waiting is self._jobs)
             told: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
             for (_, loop, done), answer in zip(group, answers, strict=False):
                 told.setdefault(loop, []).append((done, answer))
-            with self._wake:
-                self._jobs.extendleft(reversed(group[len(answers) :]))
-                self._pressing = self._pressing or bool(self._jobs)
+            self._jobs.extendleft(reversed(group[len(answers) :]))
+            if self._jobs:
+                self._calls.put(None)
             for loop, these in told.items():  # one call across threads for all of them
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(_resolve, these)
