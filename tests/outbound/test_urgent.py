@@ -24,6 +24,7 @@ async def bus(shop: Any) -> Any:
     shop.channel("mail", members={"max_in_flight": 50})
     shop.message("news", via=["mail"], topic="news", purpose="service")
     shop.message("code", via=["mail"], topic="account", purpose="transactional")
+    shop.message("when", "# Hello\n\nAt {{ at_ }}.\n", via=["mail"], topic="account", purpose="transactional")
     shop.message("still", via=["mail"], topic="account", purpose="transactional", while_=["cart.open"])
     return await shop.open()
 
@@ -383,3 +384,15 @@ async def test_what_may_not_go_is_dropped_once_it_is_accepted(bus: Any, shop: An
     assert await shop.state(told) is State.DROPPED
     assert "message.dropped" in [each.type for each in await bus.timeline(ada)]
     await shop.balanced()
+
+
+async def test_what_is_in_hand_at_once_says_the_same_as_what_is_claimed(bus: Any, shop: Any) -> None:
+    """Values are those of the row, whoever has them in memory still."""
+    ada, told = await shop.ada(), {"at_": shop.clock.now()}
+    await bus.send("when", ada, **told)
+    await bus.drain()
+    await bus.parts.dispatcher.round()  # it works
+    await bus.send("when", ada, **told)
+    await bus.parts.dispatcher.finish()
+    claimed, at_once = (each.content.text for each in shop.wire("mail").handed)
+    assert claimed == at_once

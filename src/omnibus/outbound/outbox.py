@@ -17,6 +17,7 @@ from omnibus.model.mailing import Mailing
 from omnibus.model.message import CallToAction, Media, Message, Purpose
 from omnibus.outbound.resolve import Lines
 from omnibus.store import Wish
+from omnibus.stores.rows import dump, load
 
 LIFE = timedelta(days=3)  # how long a message makes sense whose author did not say
 
@@ -49,7 +50,8 @@ class Form:
         at: datetime | None = None,
     ) -> Wish:  # fmt: skip
         """Make the deliveries of one customer."""
-        due, told = now if at is None else max(at, now), dict(values)
+        # as they are read again from their row: what is in hand at once says the same as what is claimed
+        due, told = now if at is None else max(at, now), load(dump(dict(values))) if values else {}
         made = [self._fill(via, ids.new(now), customer, now, due, told, key, origin) for via in self.vias]
         if not key:
             return Wish("", "", tuple(made))
