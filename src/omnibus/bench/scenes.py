@@ -56,7 +56,7 @@ class Size:
         past: finished, and delayed, deliveries beside the measured ones.
         few, many: recipients of the two runs whose memory is compared.
         requests: of a client alone; *mails*: of an email scene; *samples*: of a latency, each round.
-        spread: messages that workers on PostgreSQL share.
+        spread: messages of two workers on PostgreSQL; one has half of them, four have twice as many.
     """
 
     people: int = 2000

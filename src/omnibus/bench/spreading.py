@@ -68,8 +68,8 @@ class Spreading:
             self._database = None
 
     async def _trial(self, workers: int, slots: int) -> Trial:
-        size = self.bench.size.spread
-        count = size if slots == SLOTS[0] else size // 6
+        each = self.bench.size.spread // 2  # for every worker alike, so that beginning and end weigh the same
+        count = workers * (each if slots == SLOTS[0] else each // 6)
         await self.bench.clear()
         database, setting = await self._ready(count)
         before = await self.sink.count()

@@ -59,9 +59,10 @@ class Claims:
 
     async def now(self, limit: int, *, urgent: bool = False, patient: bool = False) -> list[Delivery]:
         """Claim."""
-        road = self._road
+        road, now = self._road, self._road.now()
+        since = None if patient else now - road.window  # what is ahead is loaded when it goes
         return await road.store.claim(
-            road.now(), limit=limit, lease=self.lease, term=road.lease_term, urgent=urgent, patient=patient
+            now, limit=limit, lease=self.lease, term=road.lease_term, urgent=urgent, patient=patient, since=since
         )
 
     async def _go_ahead(self, limit: int) -> None:

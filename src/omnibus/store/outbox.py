@@ -49,14 +49,17 @@ class OutboxRows(ABC):
 
     @abstractmethod
     async def claim(
-        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False, patient: bool = False
-    ) -> list[Delivery]:
+        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False, patient: bool = False,
+        since: datetime | None = None,
+    ) -> list[Delivery]:  # fmt: skip
         """Take due deliveries, at most one per customer, transactional ones first, within a customer's lane too.
 
         Args:
             term: of the lease, in seconds of machine time.
             urgent: only what is transactional.
             patient: nobody waits for it; it may share the next commit.
+            since: their customers are about to be loaded, with what was spent since then: a store that is asked over a
+                wire may read them in the same trip.
         """
 
     @abstractmethod

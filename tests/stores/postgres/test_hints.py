@@ -76,6 +76,23 @@ async def test_a_waiting_worker_goes_on_at_once(two: Any, monkeypatch: pytest.Mo
 
 
 @bounded
+async def test_what_makes_work_due_waits_for_no_long_pause(two: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where much moves it is told seldom, and together; work that is due cuts such a pause short."""
+    monkeypatch.setattr(hints, "STRETCH", LONG)
+    here, there = await two()
+    heard: asyncio.Queue[list[str]] = asyncio.Queue()
+    there.parts.store._hints._ring = heard.put_nowait
+    tell = here.parts.store._hints.tell
+    for name in ("ada", "ben"):
+        tell([name])
+        assert await heard.get() == [name]
+    tell(["cleo"])
+    tell(["dora"])
+    tell(())
+    assert await heard.get() == ["cleo", "dora"]
+
+
+@bounded
 async def test_what_the_app_s_transaction_accepts_is_told_when_it_commits(
     two: Any, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from omnibus.stores.postgres import Postgres, outbox, plain
+from omnibus.stores.postgres import Postgres, beside, outbox, plain
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.engine import PIN, UNPIN
 
@@ -17,7 +17,11 @@ LISTED = '["c1", "c2"]'
 HOT: dict[str, tuple[str, Any]] = {
     "due": (outbox.DUE, {"now": 1}),
     "take_lanes": (sql.TAKE_LANES, {"now": 1, "limit": 50, "whole": 50}),
-    "take_heads": (sql.TAKE_HEADS, {"now": 1, "lease": "w", "term": 1, "lanes": LISTED}),
+    "take_heads": (sql.TAKE_HEADS, {"now": 1, "lease": "w", "term": 1}),
+    "people beside": (beside.PEOPLE, ()),
+    "identities beside": (beside.IDENTITIES, ()),
+    "watched beside": (beside.WATCHED, ()),
+    "spent beside": (beside.SPENT, (1,)),
     "people": (sql.READ_PEOPLE, (LISTED,)),
     "identities": (sql.READ_IDENTITIES, (LISTED,)),
     "watched": (sql.READ_WATCHED, (LISTED,)),

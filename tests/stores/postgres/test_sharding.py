@@ -19,6 +19,7 @@ import pytest
 import omnibus.stores.postgres
 from omnibus.model.delivery import State
 from omnibus.store import Settlement
+from omnibus.stores.postgres import beside
 from omnibus.stores.postgres import plain as plain_
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.exchange import Exchange
@@ -88,7 +89,7 @@ JUSTIFIED = {
 #: the statements of the road out and in that must have run, else nothing is proved
 MUST = (
     "TAKE_LANES", "TAKE_HEADS", "LOCK", "ATTEMPT", "SETTLE", "PUT_STANDINGS", "CLOSE_ATTEMPTS", "REFRESH_LANES", "RAISE_LANES",
-    "PUT_DELIVERIES", "PUT_KEYS", "PUT_EVENTS", "PUT_CONTEXTS", "READ_PEOPLE", "READ_CONTEXTS", "READ_SPENT", "READ_WATCHED",
+    "PUT_DELIVERIES", "PUT_KEYS", "PUT_EVENTS", "PUT_CONTEXTS", "READ_PEOPLE", "READ_CONTEXTS", "READ_WATCHED", "PEOPLE", "SPENT",
     "LOCK_CONTEXTS", "LOCK_LANES", "PUT_RUNS", "MOVE_RUNS", "PUT_DECISIONS", "PROVE_ATTEMPTS",
 )  # fmt: skip
 
@@ -247,7 +248,7 @@ async def test_every_hot_statement_names_the_customer(shop: Any, told: set[str])
     assert unjustified == set()
     idle = {excuse for excuse in JUSTIFIED if not any(excused(each, excuse) for each in keyless)}
     assert idle == set(), "what is not asked any more needs no excuse"
-    both = {**vars(sql), **vars(plain_)}
+    both = {**vars(sql), **vars(plain_), **vars(beside)}
     assert {name for name in MUST if " ".join(both[name].split()) not in told} == set()
 
 

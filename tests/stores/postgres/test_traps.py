@@ -65,7 +65,8 @@ async def test_trap_2_an_earlier_one_that_commits_during_a_claim_waits(
     await ada.accept([wish(delivery("second", due=NOW))])
     first = await connect()
     async with first.transaction():
-        assert [each.id for each in await outbox.claim(first, NOW, 10, "w1", TERM, urgent=False)] == ["second"]
+        found, _ = await outbox.claim(first, NOW, 10, "w1", TERM, urgent=False)
+        assert [each.id for each in found] == ["second"]
         accepting_ = asyncio.create_task(ada.accept([wish(delivery("first", due=NOW - timedelta(hours=1)))]))
         assert await take(ada, "w2") == [], "the lane is in other hands, so it is passed over without waiting"
     await accepting_
@@ -87,7 +88,8 @@ async def test_trap_3_a_claim_looks_at_heads_not_at_what_waits_behind_them(
     )
     await db.execute("INSERT INTO lane (customer, due) VALUES ('ada', 1)")
     await db.execute("ANALYZE delivery")
-    given = {"now": 10**16, "limit": 10, "lease": "w", "term": 1, "lanes": '["ada", "ben"]'}
+    given = {"now": 10**16, "limit": 10, "lease": "w", "term": 1}
+    await db.execute("""SELECT set_config('omnibus.lanes', '["ada", "ben"]', false)""")
     plan = [
         row[0]
         for row in await (

@@ -50,6 +50,13 @@ async def _load(db: Connection, ids: list[str], since: datetime | None) -> tuple
     identities = await db.execute(sql.READ_IDENTITIES, (these,))
     live = await db.execute(sql.READ_WATCHED, (these,))
     spent = None if since is None else await db.execute(sql.READ_SPENT, (these, to_micros(since)))
+    return await told(db, ids, who, identities, live, spent)
+
+
+async def told(
+    db: Connection, ids: Sequence[str] | None, who: Any, identities: Any, live: Any, spent: Any
+) -> tuple[dict[str, Loaded], list[str]]:
+    """Read the replies about customers, about all whom they tell of without *ids*; gives those that were merged, too."""
     people = await who.fetchall()
     known = {row[0]: row[1] for row in people}
     bodies = {row[0]: row[3:] for row in people if row[3] is not None}
@@ -60,7 +67,7 @@ async def _load(db: Connection, ids: list[str], since: datetime | None) -> tuple
     for row in await live.fetchall():
         watched[row[1]].append(read_delivery(row))
     costs = _grouped(await spent.fetchall()) if spent is not None else {}
-    found = {}
+    found, ids = {}, list(known) if ids is None else ids
     for id_ in (each for each in ids if each in known and known[each] is None):
         version, time, event, source, body = bodies.get(id_, (0, None, None, None, b""))
         found[id_] = Loaded(

@@ -26,6 +26,7 @@ from omnibus.stores.postgres.joining import joined
 from omnibus.stores.postgres.upkeep import Keeping
 
 GATHER = 0.02  # seconds in which what happens is told together; the first of it is told at once
+STRETCH = 0.2  # the same where much happens, for what makes no work due: each hint wakes every process of the database
 ROOM = 7_000  # bytes of customers in one hint
 LONGEST = 10.0  # seconds between two tries to listen
 NOTIFY = "SELECT pg_notify('omnibus', %s)"
@@ -44,6 +45,7 @@ class Hints:
         self._url, self._engine, self._ring = url, engine, ring
         self._own = secrets.token_hex(6)
         self._waiting: set[str] | None = None
+        self._due = asyncio.Event()  # somebody may be waiting for work
         self._telling: asyncio.Task[None] | None = None
         self._hearing = asyncio.create_task(self._listen())
         self.listens = asyncio.Event()
@@ -51,6 +53,7 @@ class Hints:
     async def stop(self) -> None:
         """Tell what waits, and hear no more."""
         self._hearing.cancel()
+        self._due.set()
         if self._telling is not None:
             await self._telling
         with suppress(asyncio.CancelledError):
@@ -59,12 +62,16 @@ class Hints:
     def tell(self, customers: Collection[str]) -> None:
         """Let others know, soon; nobody waits for it."""
         self._waiting = (self._waiting or set()) | set(customers)
+        if not customers:
+            self._due.set()
         if self._telling is None or self._telling.done():
             self._telling = asyncio.create_task(self._tell())
 
     async def _tell(self) -> None:
+        pause = GATHER
         while self._waiting is not None:
             customers, self._waiting = self._waiting, None
+            self._due.clear()
             told = [json.dumps([self._own, *page]) for page in pages(sorted(customers))]
 
             async def job(db: Connection, told: Sequence[str] = told) -> None:
@@ -74,7 +81,16 @@ class Hints:
             with suppress(StoreFull):  # a hint only
                 await self._engine.read(job)
             if not self._hearing.cancelled():
-                await asyncio.sleep(GATHER)
+                await self._gather(pause)
+            pause = STRETCH
+
+    async def _gather(self, pause: float) -> None:
+        """Let more come together; what makes work due waits for the shortest pause only."""
+        await asyncio.sleep(GATHER)
+        if pause > GATHER:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause - GATHER):
+                    await self._due.wait()
 
     async def _listen(self) -> None:
         pause = 0.1

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from omnibus.model.delivery import FINAL, WAITING, Delivery, State
 from omnibus.store import CodeRow, Grant, OpenAttempt, Settlement, Try
-from omnibus.stores.postgres import plain
+from omnibus.stores.postgres import beside, plain
 from omnibus.stores.postgres import statements as sql
+from omnibus.stores.postgres.beside import Beside
 from omnibus.stores.postgres.engine import UNPIN, Connection
 from omnibus.stores.postgres.sheet import Sheet, open_sheet
 from omnibus.stores.postgres.standing import batch, listed
@@ -39,17 +41,21 @@ async def next_due(db: Connection) -> datetime | None:
     return None if row is None or row[0] is None else from_micros(row[0])
 
 
-async def claim(db: Connection, now: datetime, limit: int, lease: str, term: float, *, urgent: bool) -> list[Delivery]:
-    """Take the head of each due lane, transactional lanes first, or only those; lanes in other hands are passed over."""
+async def claim(
+    db: Connection, now: datetime, limit: int, lease: str, term: float, *, urgent: bool, since: datetime | None = None
+) -> tuple[list[Delivery], Beside | None]:
+    """Take the head of each due lane, transactional lanes first, or only those; lanes in other hands are passed over.
+
+    All in one trip: the server remembers which lanes it took. With *since*, what is asked next is read beside it.
+    """
     given: dict[str, Any] = {
         "now": to_micros(now), "limit": limit, "whole": 0 if urgent else limit, "lease": lease, "term": int(term * 1_000_000),
     }  # fmt: skip
-    lanes = [row[0] for row in await (await db.execute(sql.TAKE_LANES, given)).fetchall()]
-    if not lanes:
-        return []
-    rows = await (await db.execute(sql.TAKE_HEADS, {**given, "lanes": listed(lanes)})).fetchall()
-    place = {customer: number for number, customer in enumerate(lanes)}
-    return [read_delivery(row) for row in sorted(rows, key=lambda row: place[row[1]])]
+    await db.execute(sql.TAKE_LANES, given)
+    heads = await db.execute(sql.TAKE_HEADS, given)
+    told = None if since is None else await beside.ask(db, now, since)
+    rows = sorted(await heads.fetchall(), key=itemgetter(-1))
+    return [read_delivery(row[:-1]) for row in rows], None if told is None or not rows else await told.read(db)
 
 
 async def attempt(db: Connection, tries: Sequence[Try], stirring: frozenset[str]) -> list[Grant]:

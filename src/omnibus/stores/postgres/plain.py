@@ -169,12 +169,13 @@ async def settle(
     if not plain:
         return set()
     told, stamp = packed([_settled_row(settlements[each], stirring) for each in plain.values()]), to_micros(now)
-    rows = await (await db.execute(SETTLE, (told, stamp, stamp))).fetchall()
+    written = await db.execute(SETTLE, (told, stamp, stamp))
+    # in the same trip, also for lanes whose delivery was left: those are what they were
+    await db.execute(sql.REFRESH_LANES, (listed([settlements[each].customer for each in plain.values()]),))
+    rows = await written.fetchall()
     done = {plain[row[0]] for row in rows}
     if rows and (rows[0][1] != len(done) or rows[0][2] != sum(row[3] for row in rows)):
         raise Surprise
-    if done:
-        await db.execute(sql.REFRESH_LANES, (listed([settlements[each].customer for each in done]),))
     return done
 
 

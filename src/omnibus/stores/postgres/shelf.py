@@ -27,6 +27,7 @@ PAUSE = (
     "INSERT INTO pause AS p (provider, until, reason) VALUES (%s, %s, %s) ON CONFLICT (provider) DO UPDATE SET"
     " until = excluded.until, reason = excluded.reason WHERE excluded.until > p.until"
 )
+PAUSES = "SELECT provider, until, reason FROM pause WHERE until > %s"
 NOTE = "INSERT INTO note (scope, name, value) VALUES (%s, %s, %s) ON CONFLICT (scope, name) DO UPDATE SET value = excluded.value"
 HEARD = (
     f"UPDATE event e SET heard = 1 FROM {sql.rows('subject text, id text, source text')}"
@@ -75,7 +76,7 @@ async def pause(db: Connection, provider: str, until: datetime, reason: str, now
 
 async def pauses(db: Connection, now: datetime) -> dict[str, tuple[datetime, str]]:
     """List who rests now."""
-    rows = await db.execute("SELECT provider, until, reason FROM pause WHERE until > %s", (to_micros(now),))
+    rows = await db.execute(PAUSES, (to_micros(now),))
     return {row[0]: (from_micros(row[1]), row[2]) for row in await rows.fetchall()}
 
 

@@ -26,13 +26,16 @@ def rows(columns: str, name: str = "u") -> str:
     return f"ROWS FROM (json_to_recordset(%s) AS ({told})) WITH ORDINALITY AS {name}({names}, n)"
 
 
+LISTED = "json_array_elements_text(%s)"
+
+
 def listed(name: str = "u", column: str = "customer") -> str:
     """Write texts, given as one JSON text, as a table of one column."""
-    return f"json_array_elements_text(%s) AS {name}({column})"
+    return f"{LISTED} AS {name}({column})"
 
 
 #: one of texts, given as one JSON text
-THESE = "ANY(ARRAY(SELECT json_array_elements_text(%s)))"
+THESE = f"ANY(ARRAY(SELECT {LISTED}))"
 
 
 def key(number: int) -> str:
@@ -196,11 +199,14 @@ WITH u AS MATERIALIZED (
 ), l AS MATERIALIZED (
   SELECT customer FROM lane WHERE lease IS NULL AND due <= %(now)s AND (urgent IS NULL OR urgent > %(now)s)
   ORDER BY due LIMIT greatest(%(whole)s - (SELECT count(*) FROM u), 0) FOR UPDATE SKIP LOCKED
-) SELECT customer FROM u UNION ALL SELECT customer FROM l
+) SELECT set_config('omnibus.lanes', coalesce(json_agg(t.customer), '[]')::text, true)
+FROM (SELECT customer FROM u UNION ALL SELECT customer FROM l) t
 """
+#: the lanes just taken, as the statements after it in the same transaction find them
+TAKEN = "json_array_elements_text(current_setting('omnibus.lanes', true)::json)"
 TAKE_HEADS = f"""
 WITH h AS MATERIALIZED (
-  SELECT l.customer, d.place, d.state FROM json_array_elements_text(%(lanes)s) AS l(customer) LEFT JOIN LATERAL (
+  SELECT l.customer, l.n, d.place, d.state FROM {TAKEN} WITH ORDINALITY AS l(customer, n) LEFT JOIN LATERAL (
     (SELECT 0 AS rank, ctid AS place, state FROM delivery WHERE customer = l.customer AND due <= %(now)s AND lease IS NULL
      AND purpose = 'transactional' ORDER BY due, id LIMIT 1)
     UNION ALL (SELECT 1, ctid, state FROM delivery WHERE customer = l.customer AND due <= %(now)s AND lease IS NULL
@@ -215,7 +221,7 @@ WITH h AS MATERIALIZED (
 ) UPDATE delivery d SET lease = %(lease)s, lease_until = {CLOCK} + %(term)s,
   state = CASE WHEN d.state IN ('queued', 'held') THEN 'sending' ELSE d.state END
 FROM h WHERE d.ctid = h.place
-RETURNING {", ".join("h.state" if each == "state" else f"d.{each}" for each in DELIVERY.split(", "))}
+RETURNING {", ".join("h.state" if each == "state" else f"d.{each}" for each in DELIVERY.split(", "))}, h.n
 """
 
 # ---- leases

@@ -18,7 +18,8 @@ from omnibus.model.offer import Redemption
 from omnibus.model.run import Run
 from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Take, Try, Wish
 from omnibus.stores.migrate import migrate
-from omnibus.stores.postgres import accepting, customers, ear, merging, outbox, shelf
+from omnibus.stores.postgres import accepting, beside, customers, ear, merging, outbox, shelf
+from omnibus.stores.postgres.beside import Beside
 from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale
 from omnibus.stores.postgres.hearing import Hearing
 from omnibus.stores.postgres.hints import Hinting
@@ -43,6 +44,7 @@ class Postgres(Hinting, Hearing, Rolling, Store):
         self.now = now
         self._url = url
         self._found = False  # the last claim found something, so the next one will
+        self._beside: Beside | None = None
         self.engine = Engine(url)
         self.ear = Engine(url, least=0, most=1)  # one connection, for what it locks; none where nobody hears
 
@@ -65,7 +67,13 @@ class Postgres(Hinting, Hearing, Rolling, Store):
     # customers
 
     async def load(self, ids: Sequence[str], *, since: datetime | None = None) -> dict[str, Loaded]:
-        return await self.engine.read(lambda db: customers.load(db, ids, since), pinned=True)
+        if self._beside is not None and (known := self._beside.people(ids, since)) is not None:
+            return known
+        if since is None:
+            return await self.engine.read(lambda db: customers.load(db, ids, since), pinned=True)
+        now = self.now()
+        found, self._beside = await self.engine.read(lambda db: beside.load(db, ids, since, now), pinned=True)
+        return found
 
     async def now_called(self, ids: Sequence[str]) -> dict[str, str]:
         return await self.engine.read(lambda db: customers.canonical(db, storable(ids)))
@@ -125,14 +133,16 @@ class Postgres(Hinting, Hearing, Rolling, Store):
             await self.engine.write(lambda db: accepting.accept_many(db, mailing))
 
     async def claim(
-        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False, patient: bool = False
-    ) -> list[Delivery]:
+        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False, patient: bool = False,
+        since: datetime | None = None,
+    ) -> list[Delivery]:  # fmt: skip
         known = self._found and not urgent
         if not known and not await self.engine.read(lambda db: outbox.due(db, now, urgent=urgent), pinned=True):
             return []  # a look is a third of a transaction that finds nothing
-        found = await self.engine.write(
-            lambda db: outbox.claim(db, now, limit, lease, term, urgent=urgent), pinned=True
+        found, read = await self.engine.write(
+            lambda db: outbox.claim(db, now, limit, lease, term, urgent=urgent, since=since), pinned=True
         )
+        self._beside = read or self._beside
         self._found = bool(found) or (urgent and self._found)
         return found
 
@@ -163,6 +173,8 @@ class Postgres(Hinting, Hearing, Rolling, Store):
         await self.engine.write(lambda db: shelf.pause(db, provider, until, reason, self.now()))
 
     async def pauses(self, now: datetime) -> dict[str, tuple[datetime, str]]:
+        if self._beside is not None and (found := self._beside.pauses(now)) is not None:
+            return found
         return await self.engine.read(lambda db: shelf.pauses(db, now))
 
     # looking

@@ -108,8 +108,9 @@ class Sqlite(Keeping, Hearing, Store, Roll):
         await self.engine.write(lambda db: accepting.accept_many(db, mailing), urgent=urgent)
 
     async def claim(
-        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False, patient: bool = False
-    ) -> list[Delivery]:
+        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False, patient: bool = False,
+        since: datetime | None = None,
+    ) -> list[Delivery]:  # fmt: skip
         known = self._claimed and not urgent
         if not known and not await self.engine.read(lambda db: batch.due(db, now, urgent=urgent), near=True):
             return []  # a look costs a hundredth of a turn in the writer
