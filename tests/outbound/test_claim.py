@@ -11,8 +11,15 @@ import pytest
 
 from omnibus import State
 from omnibus.errors import StoreFull
+from omnibus.testing.fakes import HANG
 
 MANY = 150  # some batches
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine may be slow."""
+    monkeypatch.setattr("omnibus.outbound.claim.SOON", 60.0)
 
 
 @pytest.fixture
@@ -65,6 +72,24 @@ async def test_a_claim_shares_the_commit_of_attempts(bus: Any, shop: Any, monkey
     monkeypatch.setattr("omnibus.stores.sqlite.engine.PATIENCE", 0.2)  # the machine may be slow
     await bus.drain()
     assert [each for each in commits if {"claim", "attempt"} <= each]
+
+
+async def test_what_finds_no_room_waits_for_it(bus: Any, shop: Any) -> None:
+    """As many go as slots are free, and the others with the next round."""
+    rows = await waiting(shop, 200)
+    wire, slow = shop.wire("mail"), 20
+    assert len(await ahead(bus)) > slow
+    while bus.parts.dispatcher.senders.tasks:
+        await asyncio.wait(bus.parts.dispatcher.senders.tasks)
+    wire.answers(*[HANG] * slow)
+    await bus.parts.dispatcher.round()
+    await bus.parts.dispatcher.round()
+    claims = bus.parts.dispatcher.claims
+    assert len(claims._ours) == slow
+    wire.release()
+    await bus.drain()
+    assert sorted(handed(shop)) == sorted(each.id for each in rows)
+    await shop.balanced()
 
 
 async def test_what_is_given_back_keeps_its_place(bus: Any, shop: Any) -> None:
