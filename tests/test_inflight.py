@@ -106,6 +106,18 @@ async def test_each_is_cut_at_its_own_time_whatever_the_order() -> None:
     assert len(deadlines) == 0
 
 
+async def test_what_ended_while_the_loop_stood_still_is_cut_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, deadlines, cut = asyncio.get_running_loop(), Deadlines(), list[str]()
+    now = loop.time()
+    for name, until in {"late": 30, "early": 10, "middle": 20}.items():
+        deadlines.begin(Thing(name, cut), now + until)
+    with monkeypatch.context() as late:
+        late.setattr(loop, "time", lambda: now + 40)
+        await passed(deadlines, now + 35)
+    assert cut == ["early", "middle", "late"]
+    assert len(deadlines) == 0
+
+
 async def test_one_timer_serves_all(monkeypatch: pytest.MonkeyPatch) -> None:
     loop, deadlines, set_ = asyncio.get_running_loop(), Deadlines(), list[float]()
     call_at = loop.call_at

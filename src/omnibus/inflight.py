@@ -102,7 +102,7 @@ class Deadlines:
     def _ring(self) -> None:
         self._timer, now = None, asyncio.get_running_loop().time()
         over = [limited for limited, until in self._until.items() if until <= now]
-        for limited in over:
+        for limited in sorted(over, key=self._until.__getitem__):
             del self._until[limited]
             limited.cut()
         if self._until and self._timer is None:
