@@ -22,3 +22,12 @@ async def test_a_worker_whose_leases_cannot_be_renewed_says_so(shop: Any, monkey
         async with asyncio.timeout(20) as bound:
             await bus.work()
     assert not bound.expired(), "it was told at once, not when the work was ended"
+
+
+async def test_draining_tells_what_went_wrong_before_though_nothing_is_due(shop: Any) -> None:
+    shop.channel("mail")
+    bus = await shop.open()
+    bus.parts.dispatcher.senders.failure = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        await bus.drain()
+    assert await bus.drain() == 0

@@ -226,9 +226,10 @@ class Bus:
             InputError: unknown type, one that only the bus writes, or unreadable data; nothing is stored.
         """
         check_type(type_)
-        who, now = await self.customers.who(customer), self.now()
+        told = isinstance(customer, str) and ":" not in customer  # an id: who that is now is read with the rest
+        who, now = str(customer) if told else await self.customers.who(customer), self.now()
         event = Event(id or self.parts.ids.new(now), source, type_, at or now, who, dict(data or {}))
-        return bool(await self.parts.inbox.put([event], quiet=quiet))
+        return bool(await self.parts.inbox.put([event], quiet=quiet, follow=told))
 
     async def receive(self, channel: str, scheme: str, request: Request) -> Response:
         """Answer a provider's webhook: verified, durable and folded before 2xx."""

@@ -66,25 +66,32 @@ class Timeline:
         Args:
             context: made of *loaded* before; its facets need not be read again.
         """
-        fresh = sorted(events, key=lambda each: each.order)
-        context = context or self.context(loaded)
+        fresh, context = sorted(events, key=lambda each: each.order), context or self.context(loaded)
         if not fresh:
             return Change(
                 loaded.customer.id, loaded.version, moves=moves, identities=identities, quiet=quiet, now=self.now()
             )
-        if context.through is None or fresh[0].order > context.through:
-            after = context.after(fresh)
-        else:
-            stored = await self.store.events(loaded.aliases)
-            after = self.folded(loaded, sorted((*stored, *fresh), key=lambda each: each.order))
+        after = self._onto(context, fresh)
+        if after is None:
+            told = (*await self.store.events(loaded.aliases), *fresh)
+            after = self.folded(loaded, sorted(told, key=lambda each: each.order))
         return self._change(loaded, fresh, after, moves, identities, quiet=quiet)
 
     def onward(self, loaded: Loaded, fresh: Sequence[Event], context: Context) -> tuple[Change, Context] | None:
         """Fold events that follow on all that was folded; None when one is older, and asks for all to be folded anew."""
-        if context.through is not None and fresh[0].order <= context.through:
+        after = self._onto(context, fresh)
+        return None if after is None else (self._change(loaded, fresh, after), after)
+
+    def _onto(self, context: Context, fresh: Sequence[Event]) -> Context | None:
+        """Fold events onto a context; None when one of them belongs before what was folded, and a facet hears it."""
+        through = context.through
+        if through is None or fresh[0].order > through:
+            return context.after(fresh)
+        if any(each.order <= through and self.facets.listeners(each.type) for each in fresh):
             return None
-        after = context.after(fresh)
-        return self._change(loaded, fresh, after), after
+        after = context.after(fresh)  # what no facet hears changes nothing, wherever it belongs
+        after.through = max(through, fresh[-1].order)
+        return after
 
     def _change(
         self, loaded: Loaded, fresh: Sequence[Event], after: Context, moves: tuple[Move, ...] = (),

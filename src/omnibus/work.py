@@ -25,7 +25,8 @@ class Worker:
         parts.campaigns.look()
         while True:
             count = await parts.campaigns.advance()
-            count += await parts.dispatcher.drain() + await parts.journeys.advance()
+            if count or not parts.dispatcher.quiet or await parts.store.busy(parts.timeline.now()):
+                count += await parts.dispatcher.drain() + await parts.journeys.advance()
             if not count:
                 return done
             done += count

@@ -1,45 +1,56 @@
-"""ADVANCE: journeys hear events and timers; each step is one commit of run, events and deliveries.
+"""ADVANCE: journeys hear events and timers; each step is one commit of runs, events and deliveries.
 
-Journeys have nothing to call: they yield wishes, and the outbox of the same commit takes them.
+Journeys have nothing to call: they yield wishes, and the outbox of the same commit takes them. What there is to do is taken
+in rounds: in each, the first event or timer of every customer, all of them in one commit. So a customer's events are heard in
+their order, and those of different customers together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any
 
-from omnibus.errors import Conflict, OmnibusError
+from omnibus.errors import Conflict
 from omnibus.inbound.definitions import read, write
+from omnibus.inbound.walk import Guide, Publishing, Walk, Wishing, facts, names_of
 from omnibus.model.context import Context
 from omnibus.model.customer import PUBLIC
 from omnibus.model.event import Event
 from omnibus.model.ids import Ids
-from omnibus.model.journey import Branch, Exit, Journey, Publish, Send, Wait, WaitFor, fill
+from omnibus.model.journey import Journey, WaitFor
 from omnibus.model.run import Run
-from omnibus.policies.quiet_hours import zone_of
-from omnibus.store import Step, Wish
+from omnibus.store import Entry, Step, Stride, Walker, Wish
 from omnibus.timeline import TRIES, Timeline, holds
 
-SOURCE = "omnibus"
 BATCH = 200
+TOGETHER = 32  # customers in one commit: some milliseconds of SQLite's writer
 HEARD = 20  # events that moved a run, remembered so that none moves it twice
 
-Wishing = Callable[[str, str, dict[str, Any], str, datetime | None], Wish]
-Publishing = Callable[[str, tuple[str, ...], dict[str, Any], str], list[Wish]]
+Cue = Event | Run  # what moves a customer's runs: an event, or the time of one of them
 
 
-@dataclass(slots=True)
-class Walk:
-    """Gather what one walk from step to step amounts to, until the run waits or leaves."""
+@dataclass(slots=True, eq=False)
+class Turn:
+    """Gather what follows from one cue for its customer."""
 
-    node: str
-    due: datetime | None = None
-    waiting: tuple[str, ...] = ()
-    reason: str = ""
+    cue: Cue
+    walker: Walker
+    context: Context
+    entries: dict[Entry, Journey] = field(default_factory=dict)
+    strides: list[Stride] = field(default_factory=list)
     wishes: list[Wish] = field(default_factory=list)
+
+    @property
+    def customer(self) -> str:
+        """Name whose it is."""
+        return self.walker.loaded.customer.id
+
+    def take(self, run: Run, walk: Walk, *, new: bool = False) -> None:
+        """Take up where a run went."""
+        self.strides.append(Stride(walk.of(run), None if new else run.revision))
+        self.wishes += walk.wishes
 
 
 class Journeys:
@@ -47,8 +58,7 @@ class Journeys:
 
     Args:
         journeys: the definitions that new runs enter.
-        wish: (message, customer, values, key, not before) → what the outbox takes.
-        publish: (message, via, values, key) → the same for the public.
+        wish, publish, brand_zone: as ``Guide`` takes them.
     """
 
     def __init__(
@@ -56,7 +66,7 @@ class Journeys:
         brand_zone: str = "UTC",
     ) -> None:  # fmt: skip
         self.timeline, self.store, self.ids = timeline, timeline.store, ids
-        self.journeys, self.wish, self.publish, self.brand_zone = journeys, wish, publish, brand_zone
+        self.journeys, self.guide = journeys, Guide(wish, publish, brand_zone)
         self._known = {(each.name, each.version): each for each in journeys.values()}
 
     @property
@@ -74,143 +84,103 @@ class Journeys:
             await self.store.define(each.name, each.version, write(each))
 
     async def advance(self) -> int:
-        """Let journeys hear what they have not heard, then move the runs whose time has come; returns how much was done."""
-        events = await self.store.stirred(BATCH)
-        for event in events:
-            await self._hear(event)
-        if events:
-            await self.store.heard(events)
-        runs = await self.store.runs(due=self.timeline.now(), last=BATCH)
-        for run in runs:
-            await self._wake(run)
-        return len(events) + len(runs)
+        """Let journeys hear what they have not heard, then move the runs whose time has come; returns how much was done.
 
-    async def _hear(self, event: Event) -> None:
-        loaded = (await self.store.load([event.subject])).get(event.subject)
-        if loaded is None:
-            return
-        customer = loaded.customer.id
-        for run in await self.store.runs(customer=customer):
+        Raises:
+            Conflict: somebody else kept moving the same customers.
+        """
+        cues = await self.store.cues(self.timeline.now(), BATCH)
+        left: list[Cue] = [*cues.events, *cues.due]
+        walkers, tries = cues.walkers, 0
+        while left:
+            turn, later = _first(left, walkers)
+            again = await self._round(turn, walkers)
+            tries = tries + 1 if len(again) == len(turn) else 0
+            if tries == TRIES:
+                raise Conflict("the context kept moving; try again")
+            left = [*again, *later]
+            moved = {_owner(each, walkers) for each in turn}
+            if old := list(dict.fromkeys([_who(each) for each in left if _owner(each, walkers) in moved])):
+                walkers = {**walkers, **await self.store.walkers(old)}
+        return len(cues.events) + len(cues.due)
+
+    async def _round(self, cues: Sequence[Cue], walkers: Mapping[str, Walker]) -> list[Cue]:
+        """Take one cue of each of some customers, in one commit; lists those where somebody else was faster."""
+        now, context = self.timeline.now(), self.timeline.context
+        met = [(cue, walker) for cue in cues if (walker := walkers.get(_who(cue))) is not None]
+        turns = [Turn(cue, walker, context(walker.loaded)) for cue, walker in met]
+        for turn in turns:
+            await (self._hear(turn, turn.cue, now) if isinstance(turn.cue, Event) else self._wake(turn, turn.cue, now))
+        await self._enter(turns, now)
+        await self._meet(turns, now)
+        steps = [(turn, step) for turn in turns if (step := await self._step(turn, now)) is not None]
+        nobody = tuple(cue for cue in cues if isinstance(cue, Event) and cue.subject not in walkers)
+        wanted = [*(step for _, step in steps), *([Step(heard=nobody)] if nobody else [])]
+        done = await self.store.step(wanted) if wanted else []
+        self.timeline.ring([step.change.customer for _, step in steps if step.change is not None])
+        return [turn.cue for (turn, _), ok in zip(steps, done, strict=False) if not ok]
+
+    async def _hear(self, turn: Turn, event: Event, now: datetime) -> None:
+        for run in turn.walker.runs:
             journey = await self._definition(run)
             if journey is None or (run.started is not None and event.time < run.started):
                 continue
             if event.type in journey.goal:
-                await self._move(run, journey, Walk("", reason="goal reached"))
+                turn.take(run, Walk("", reason="goal reached"))
             elif event.type in run.waiting and _name(event) not in run.values.get("heard", ()):
                 told = [*run.values.get("heard", ()), _name(event)][-HEARD:]  # a crash may let us hear it again
-                taken = replace(run, values={**run.values, "heard": told})
-                await self._go(taken, journey, journey.arm(run.node, taken=True))
-        for journey in self.journeys.values():
-            if journey.trigger.event == event.type and fnmatchcase(event.source, journey.trigger.source):
-                await self._enter(journey, customer, event)
+                taken, node = replace(run, values={**run.values, "heard": told}), journey.arm(run.node, taken=True)
+                turn.take(taken, self.guide.walk(taken, journey, node, turn.context, now))
+        triggered = [
+            each for each in self.journeys.values()
+            if each.trigger.event == event.type and fnmatchcase(event.source, each.trigger.source)
+        ]  # fmt: skip
+        names = names_of(turn.context, event.data) if triggered else {}
+        for journey in triggered:
+            what = journey.entry_key(names).replace("\0", "")  # what a person wrote may hold one, a key may not
+            if what and all(holds(each, turn.context, dict(event.data), now) for each in journey.trigger.where):
+                turn.entries[turn.customer, journey.name, what] = journey
 
-    async def _enter(self, journey: Journey, customer: str, event: Event) -> None:
-        context = await self.timeline.read(customer)
-        now = self.timeline.now()
-        names = _names(context, event.data)
-        entry = journey.entry_key(names).replace("\0", "")  # what a person wrote may hold one, a key may not
-        if not entry or not all(holds(each, context, dict(event.data), now) for each in journey.trigger.where):
-            return
-        met = await self.store.runs(customer=customer, journey=journey.name, live=False)
-        if any(run.entry == entry for run in met):
-            return
-        run = Run(
-            self.ids.new(now), customer, journey.name, journey.version, entry, journey.first, revision=0,
-            values={"event": dict(event.data), "heard": [_name(event)]}, started=now,
-        )  # fmt: skip
-        await self._go(run, journey, journey.first, new=True)
-
-    async def _wake(self, run: Run) -> None:
-        journey = await self._definition(run)
-        if journey is None:
-            await self._move(run, None, Walk("", reason="its definition is gone"))
-            return
-        step = journey.step(run.node)
-        node = journey.arm(run.node, taken=False) if isinstance(step, WaitFor) else journey.after(run.node)
-        await self._go(run, journey, node)
-
-    async def _go(self, run: Run, journey: Journey, node: str | None, *, new: bool = False) -> None:
-        """Walk from *node* until the run waits or leaves, and commit it."""
-        context = await self.timeline.read(run.customer)
-        try:
-            walk = self._walk(run, journey, node, context)
-        except (OmnibusError, KeyError) as error:  # a message or premise that is gone: this run ends, the others go on
-            walk = Walk("", reason=f"failed: {error}")
-        await self._move(run, journey, walk, new=new)
-
-    def _walk(self, run: Run, journey: Journey, node: str | None, context: Context) -> Walk:
-        now, names = self.timeline.now(), _names(context, run.values.get("event", {}))
-        walk = Walk(node or "", reason="" if node else "finished")
-        while walk.node:
-            step, key = journey.step(walk.node), f"journey:{run.id}:{walk.node}"
-            match step:
-                case Send(message, values, delay):
-                    at = now + delay if delay else None
-                    walk.wishes.append(self.wish(message, run.customer, fill(values, names), key, at))
-                case Publish(message, via):
-                    walk.wishes += self.publish(message, via, {}, key)
-                case Wait():
-                    walk.due = self._until(step, context, now)
-                    return walk
-                case WaitFor(event, timeout):
-                    walk.due, walk.waiting = now + timeout, (event,)
-                    return walk
-                case Branch(premise):
-                    taken = holds(premise, context, dict(run.values.get("event", {})), now)
-                    walk.node = journey.arm(walk.node, taken=taken) or ""
-                    walk.reason = "" if walk.node else "finished"
+    async def _enter(self, turns: Sequence[Turn], now: datetime) -> None:
+        """Begin the runs that events ask for, unless they were begun before."""
+        asked = [entry for turn in turns for entry in turn.entries]
+        met = await self.store.entered(asked) if asked else set()
+        for turn in turns:
+            for entry, journey in turn.entries.items():
+                if entry in met or not isinstance(turn.cue, Event):
                     continue
-                case Exit(reason):
-                    walk.node, walk.reason = "", reason
-                    return walk
-            walk.node = journey.after(walk.node) or ""
-            walk.reason = "" if walk.node else "finished"
-        return walk
+                values = {"event": dict(turn.cue.data), "heard": [_name(turn.cue)]}
+                run = Run(
+                    self.ids.new(now), turn.customer, journey.name, journey.version, entry[2], journey.first, revision=0,
+                    values=values, started=now,
+                )  # fmt: skip
+                turn.take(run, self.guide.walk(run, journey, journey.first, turn.context, now), new=True)
 
-    def _until(self, step: Wait, context: Context, now: datetime) -> datetime:
-        if step.until is None:
-            return now + (step.duration or timedelta())
-        zone = zone_of(context.named("profile").zone or self.brand_zone)
-        local = now.astimezone(zone)
-        then = datetime.combine(local.date(), step.until, tzinfo=zone)
-        return then if then > now else datetime.combine(local.date() + timedelta(days=1), step.until, tzinfo=zone)
+    async def _wake(self, turn: Turn, due: Run, now: datetime) -> None:
+        """Move a run whose time has come, unless an event was faster."""
+        for run in turn.walker.runs:
+            if (run.id, run.revision) == (due.id, due.revision):
+                journey = await self._definition(run)
+                if journey is None:
+                    turn.take(run, Walk("", reason="its definition is gone"))
+                    return
+                waits = isinstance(journey.step(run.node), WaitFor)
+                node = journey.arm(run.node, taken=False) if waits else journey.after(run.node)
+                turn.take(run, self.guide.walk(run, journey, node, turn.context, now))
 
-    async def _move(self, run: Run, journey: Journey | None, walk: Walk, *, new: bool = False) -> None:
-        moved = replace(
-            run, node=walk.node, due=walk.due, waiting=walk.waiting, reason=walk.reason, revision=run.revision + 1
-        )
-        audiences = [
-            each.customer for wish in walk.wishes for each in wish.deliveries if each.customer.startswith(PUBLIC)
-        ]
-        if audiences:  # the first word to an account's followers
-            await self.store.create([(each, ()) for each in audiences], self.timeline.now())
-        for _ in range(TRIES):
-            loaded = (await self.store.load([run.customer]))[run.customer]
-            change = await self.timeline.fold(loaded, self._events(run, moved, new=new))
-            if (await self.store.step([Step(moved, None if new else run.revision, change, tuple(walk.wishes))]))[0]:
-                self.timeline.ring([run.customer])
-                return
-            if not await self._still(run, new=new):
-                return  # the event or the timer was faster, and did it
-        raise Conflict("the context kept moving; try again")
+    async def _meet(self, turns: Sequence[Turn], now: datetime) -> None:
+        """Make the publics that runs have a first word to."""
+        wished = [each.customer for turn in turns for wish in turn.wishes for each in wish.deliveries]
+        if audiences := [each for each in dict.fromkeys(wished) if each.startswith(PUBLIC)]:
+            await self.store.create([(each, ()) for each in audiences], now)
 
-    async def _still(self, run: Run, *, new: bool) -> bool:
-        met = await self.store.runs(customer=run.customer, journey=run.journey, live=False)
-        if new:
-            return not any(each.entry == run.entry for each in met)
-        return any(each.id == run.id and each.revision == run.revision for each in met)
-
-    def _events(self, run: Run, moved: Run, *, new: bool) -> list[Event]:
-        now = self.timeline.now()
-        told = {"journey": run.journey, "version": run.version, "run": run.id, "node": moved.node}
-        kind = "entered" if new else "advanced" if moved.node else "left"
-        events = [Event(f"{run.id}:{moved.revision}", SOURCE, f"journey.{kind}", now, run.customer, told)]
-        if new and not moved.node:
-            kind = "left"
-            events.append(Event(f"{run.id}:{moved.revision}:left", SOURCE, "journey.left", now, run.customer, told))
-        if kind == "left":
-            events[-1] = replace(events[-1], data={**told, "reason": moved.reason})
-        return events
+    async def _step(self, turn: Turn, now: datetime) -> Step | None:
+        heard = (turn.cue,) if isinstance(turn.cue, Event) else ()
+        if not turn.strides:
+            return Step(heard=heard) if heard else None
+        told = [fact for each in turn.strides for fact in facts(each.run, now, new=each.before is None)]
+        change = await self.timeline.fold(turn.walker.loaded, told, context=turn.context)
+        return Step(tuple(turn.strides), change, tuple(turn.wishes), heard)
 
     async def _definition(self, run: Run) -> Journey | None:
         key = (run.journey, run.version)
@@ -222,10 +192,25 @@ class Journeys:
         return self._known[key]
 
 
+def _first(cues: Sequence[Cue], walkers: Mapping[str, Walker]) -> tuple[list[Cue], list[Cue]]:
+    """Part the first cue of each customer from all others."""
+    turn, later, met = list[Cue](), list[Cue](), set[str]()
+    for cue in cues:
+        who = _owner(cue, walkers)
+        (later if who in met or len(turn) == TOGETHER else turn).append(cue)
+        met.add(who)
+    return turn, later
+
+
+def _who(cue: Cue) -> str:
+    return cue.subject if isinstance(cue, Event) else cue.customer
+
+
+def _owner(cue: Cue, walkers: Mapping[str, Walker]) -> str:
+    """Name who is moved by a cue, as they are called now."""
+    walker = walkers.get(_who(cue))
+    return _who(cue) if walker is None else walker.loaded.customer.id
+
+
 def _name(event: Event) -> str:
     return f"{event.source} {event.id}"
-
-
-def _names(context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
-    view = context.view()
-    return {**view, "customer": {**view["profile"], "id": context.customer.id}, "event": dict(event)}

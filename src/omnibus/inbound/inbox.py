@@ -16,7 +16,7 @@ from omnibus.model.event import EVENT_TYPES, Event
 from omnibus.model.ids import Ids
 from omnibus.model.route import tried_key
 from omnibus.model.trace import Clue, Trace
-from omnibus.store import Move, Survey
+from omnibus.store import Loaded, Move, Survey
 from omnibus.timeline import Timeline
 from omnibus.together import Told
 
@@ -36,11 +36,16 @@ STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Hold what one caller told: a webhook of *source* (channel/provider), or the app when that is empty."""
+    """Hold what one caller told: a webhook of *source* (channel/provider), or the app when that is empty.
+
+    Args:
+        follow: events are of whoever their subject is now, after merges.
+    """
 
     source: str
     told: Sequence[Report | Event]
     quiet: bool = False
+    follow: bool = False
 
 
 @dataclass(slots=True)
@@ -94,15 +99,18 @@ class Inbox:
             raise InputError("the time has no zone", where=f"event {event.id}", fix="give an aware time, e.g. in UTC")
         check_data(event)
 
-    async def put(self, events: Sequence[Event], *, quiet: bool = False) -> int:
+    async def put(self, events: Sequence[Event], *, quiet: bool = False, follow: bool = False) -> int:
         """Store and fold events, with whatever else is told meanwhile; returns how many were new.
+
+        Args:
+            follow: they are of whoever their subject is now, after merges.
 
         Raises:
             InputError: an unknown type, or data that a facet cannot read; nothing is stored.
         """
         for event in events:
             self.check(event)
-        return await self._crossing.take(Asked("", events, quiet)) if events else 0
+        return await self._crossing.take(Asked("", events, quiet, follow)) if events else 0
 
     async def take(self, source: str, told: Sequence[Report | Event]) -> int:
         """Store what a webhook of *source* (channel/provider) said; returns how many facts were new.
@@ -132,7 +140,7 @@ class Inbox:
         gathered = [Gathered(each) for each in asked]
         for each in gathered:
             try:
-                await self._gather(each, traces)
+                await self._gather(each, traces, seen.loaded)
             except OmnibusError as error:
                 each.fault = error
         await self._introduce(gathered)
@@ -155,11 +163,13 @@ class Inbox:
                     clues.append(_clue(one.source, each))
         return await self.store.survey(clues, keys, list(subjects))
 
-    async def _gather(self, gathered: Gathered, traces: Iterator[Trace | None]) -> None:
-        source = gathered.asked.source
+    async def _gather(self, gathered: Gathered, traces: Iterator[Trace | None], loaded: dict[str, Loaded]) -> None:
+        source, follow = gathered.asked.source, gathered.asked.follow
         pairs = [(each, None if isinstance(each, Event) else next(traces)) for each in gathered.asked.told]
         for each, trace in pairs:  # all of one's traces are taken, whatever is wrong with it
             if isinstance(each, Event):
+                if follow and each.subject in loaded:
+                    each = _followed(each, loaded)  # noqa: PLW2901 - of who they are now
                 if not source and each.type in STATES and "delivery" in each.data:
                     each = await self._about_delivery(each, gathered)  # noqa: PLW2901 - the same fact, told in full
                 gathered.events.append(each)
@@ -230,6 +240,15 @@ class Inbox:
                 each.events.append(Event(id_, "omnibus", "customer.identified", now, customer, told))
             data: Mapping[str, object] = {"channel": source.partition("/")[0], "identity": found.ref, **report.data}
             each.events.append(Event(report.id, source, report.type, report.at, customer, data))
+
+
+def _followed(event: Event, loaded: dict[str, Loaded]) -> Event:
+    mine = loaded[event.subject]
+    now = mine.customer.id
+    if now == event.subject:
+        return event
+    loaded.setdefault(now, mine)
+    return replace(event, subject=now)
 
 
 def _clue(source: str, report: Report) -> Clue:

@@ -70,6 +70,11 @@ class Dispatcher:
         """Tell whether anything is in flight, or answered and not settled yet."""
         return bool(self.senders.tasks or self.road.settling)
 
+    @property
+    def quiet(self) -> bool:
+        """Tell whether nothing is in flight, and nothing went wrong that is yet to be told."""
+        return not (self.busy or self.senders.failure or self.road.settling.failure)
+
     async def drain(self) -> int:
         """Work until nothing is due and nothing is in flight; returns how many deliveries were claimed."""
         claimed = 0

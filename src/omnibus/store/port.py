@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from omnibus.model.trace import Clue, History, Trace
+from omnibus.store.cues import Cues, Walker
 from omnibus.store.customers import CustomerRows
 from omnibus.store.events import EventRows
 from omnibus.store.loaded import Survey
@@ -71,6 +73,23 @@ class Store(Upkeep, CustomerRows, EventRows, OutboxRows, DeliveryRows, ShelfRows
         traces, known = await self.trace(clues), await self.known(keys)
         wanted = dict.fromkeys([*customers, *(each.customer for each in traces if each is not None)])
         return Survey(traces, known, await self.load(list(wanted)))
+
+    async def cues(self, now: datetime, limit: int) -> Cues:
+        """Ask what journeys are to do now: `stirred`, the runs that are due, and the `walkers` of both."""
+        events, due = await self.stirred(limit), await self.runs(due=now, last=limit)
+        subjects = dict.fromkeys([*(each.subject for each in events), *(each.customer for each in due)])
+        return Cues(events, due, await self.walkers(list(subjects)) if subjects else {})
+
+    async def walkers(self, customers: Sequence[str]) -> dict[str, Walker]:
+        """Load customers with their live runs, by id as `load` does."""
+        return {
+            asked: Walker(loaded, tuple(await self.runs(customer=loaded.customer.id)))
+            for asked, loaded in (await self.load(customers)).items()
+        }
+
+    async def busy(self, now: datetime) -> bool:
+        """Tell whether anything is to be done now: claimed, heard or woken; True where an engine does not know."""
+        return True
 
     async def _traced(self, clue: Clue) -> Trace | None:
         found = await self.attempt_of(id_=clue.attempt) if clue.attempt else None

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from omnibus.model.event import Event
 from omnibus.model.run import Run
+from omnibus.store.cues import Entry
 from omnibus.store.step import Step
 
 
@@ -19,18 +20,18 @@ class RunRows(ABC):
         """List events that journeys have not heard yet, in the order they were stored."""
 
     @abstractmethod
-    async def heard(self, events: Sequence[Event]) -> None:
-        """Mark events as heard by journeys."""
-
-    @abstractmethod
     async def runs(
         self, *, customer: str = "", journey: str = "", due: datetime | None = None, live: bool = True, last: int = 1000
     ) -> list[Run]:
         """List runs; with *due* those whose time has come."""
 
     @abstractmethod
+    async def entered(self, entries: Sequence[Entry]) -> set[Entry]:
+        """Tell which of them have a run, live or left."""
+
+    @abstractmethod
     async def step(self, steps: Sequence[Step]) -> list[bool]:
-        """Move runs, each with its events and deliveries in one commit; False where it was stale or existed."""
+        """Move runs in one commit, each step all or nothing; False where a run or context was stale, or a run existed."""
 
     @abstractmethod
     async def define(self, name: str, version: str, body: str) -> None:

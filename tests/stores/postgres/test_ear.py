@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from omnibus.store import Change
+from omnibus.store import Change, Step
 from omnibus.stores.postgres import Postgres
 from omnibus.testing.contracts.store import NOW, event
 
@@ -36,7 +36,7 @@ async def tell(store: Postgres, who: str, version: int) -> None:
 
 
 async def heard(store: Postgres, limit: int = 100) -> list[str]:
-    return [each.subject for each in await store.stirred(limit)]
+    return [each.subject for each in (await store.cues(NOW, limit)).events]
 
 
 async def test_two_workers_hear_different_customers(workers: tuple[Postgres, Postgres]) -> None:
@@ -53,7 +53,7 @@ async def test_a_customer_is_heard_by_one_at_a_time(workers: tuple[Postgres, Pos
     mine = await one.stirred(1)
     await tell(two, mine[0].subject, 1)
     assert mine[0].subject not in await heard(two)
-    await one.heard(mine)
+    await one.step([Step(heard=tuple(mine))])
     assert await heard(one) == [mine[0].subject]
 
 
@@ -61,9 +61,19 @@ async def test_what_was_heard_is_not_given_again(workers: tuple[Postgres, Postgr
     one, two = workers
     mine = await one.stirred(100)
     assert await heard(two) == []
-    await one.heard(mine)
+    await one.step([Step(heard=tuple(mine))])
     assert await heard(one) == []
     assert await heard(two) == []
+
+
+async def test_who_looks_whether_there_is_more_has_heard_what_they_took(workers: tuple[Postgres, Postgres]) -> None:
+    """They may end with that look, and their people's next events must not wait for a connection to fall silent."""
+    one, two = workers
+    mine = await one.stirred(100)
+    assert await heard(two) == []
+    await one.step([Step(heard=tuple(mine[:4]))])
+    assert await one.busy(NOW)
+    assert await heard(two) == PEOPLE[4:]
 
 
 async def test_who_dies_in_between_is_replaced(workers: tuple[Postgres, Postgres], connect: Callable[[], Any]) -> None:
@@ -99,7 +109,7 @@ async def test_together_they_hear_everything_once(workers: tuple[Postgres, Postg
     async def hear(store: Postgres) -> None:
         while mine := await store.stirred(2):
             told.extend(each.id for each in mine)
-            await store.heard(mine)
+            await store.step([Step(heard=tuple(mine))])
         await store.stirred(1)
 
     for version in (1, 2, 3):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from omnibus.stores.postgres import Postgres, beside, outbox, plain
+from omnibus.stores.postgres import Postgres, beside, ear, loading, outbox, plain, telling
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.engine import PIN, UNPIN
 
@@ -18,21 +18,28 @@ HOT: dict[str, tuple[str, Any]] = {
     "due": (outbox.DUE, {"now": 1}),
     "take_lanes": (sql.TAKE_LANES, {"now": 1, "limit": 50, "whole": 50}),
     "take_heads": (sql.TAKE_HEADS, {"now": 1, "lease": "w", "term": 1}),
-    "people beside": (beside.PEOPLE, ()),
-    "identities beside": (beside.IDENTITIES, ()),
-    "watched beside": (beside.WATCHED, ()),
-    "spent beside": (beside.SPENT, (1,)),
-    "people": (sql.READ_PEOPLE, (LISTED,)),
-    "identities": (sql.READ_IDENTITIES, (LISTED,)),
-    "watched": (sql.READ_WATCHED, (LISTED,)),
-    "spent": (sql.READ_SPENT, (LISTED, 1)),
+    "people beside": (beside.PEOPLE, (1,)),
+    "people": (loading.READ_PEOPLE, (LISTED,)),
+    "spenders": (loading.READ_SPENDERS, (1, LISTED)),
+    "walkers": (loading.READ_WALKERS, (LISTED,)),
+    "known": (sql.KNOWN, ("[]",)),
+    "entered": (sql.READ_ENTRIES, ("[]",)),
+    "unheard": (ear.TAKE, (2000, 200)),
+    "still": (ear.STILL, ("{1,2}",)),
+    "woken": (ear.DUE, (1, 200)),
+    "busy": (ear.BUSY, {"now": 1}),
+    "told": (telling.TELL, ("[]",)),
+    "told to": (telling.LOCK, (LISTED,)),
+    "heard": (telling.HEARD, ("[]",)),
     "lock": (plain.LOCK, ("[]", LISTED, LISTED)),
     "attempt": (plain.ATTEMPT, ("[]", "[]")),
     "settle": (plain.SETTLE, ("[]", 1, 1)),
     "refresh": (sql.REFRESH_LANES, (LISTED,)),
 }
 #: a look at what is free to go through from end to end: what is due first stands first
-IN_ORDER = {"lane_due", "lane_urgent"}
+IN_ORDER = {"lane_due", "lane_urgent", "run_due"}
+#: an index of nothing but what is looked for
+WHOLE = {"event_unheard"}
 SMALL = {"pause"}
 
 
@@ -47,7 +54,7 @@ def faults(plan: dict[str, Any]) -> list[str]:
     found = []
     for each in nodes(plan):
         kind, table = each["Node Type"], each.get("Relation Name", "")
-        by_key = "Index Cond" in each or "TID Cond" in each
+        by_key = "Index Cond" in each or "TID Cond" in each or each.get("Index Name") in WHOLE
         if table and "Scan" in kind and not by_key and table not in SMALL:
             found.append(f"{kind} of {table}")
         if kind in {"Hash Join", "Merge Join"}:
@@ -97,7 +104,7 @@ async def test_the_look_at_a_plan_can_fail(store: Postgres, connect: Callable[[]
     async with db.transaction():
         await db.execute(PIN)
         await db.execute(UNPIN)
-        assert faults(await plan_of(db, *HOT["spent"]))
+        assert faults(await plan_of(db, *HOT["spenders"]))
         assert faults(await plan_of(db, "SELECT body FROM context c JOIN customer o ON o.id = c.customer", ()))
         shown = await (await db.execute("SHOW plan_cache_mode")).fetchone()
     assert shown[0] == "force_custom_plan"

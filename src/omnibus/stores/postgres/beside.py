@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from omnibus.store import Loaded
-from omnibus.stores.postgres import customers
+from omnibus.stores.postgres import loading
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.engine import Connection
 from omnibus.stores.postgres.shelf import PAUSES
@@ -22,13 +22,7 @@ from omnibus.stores.schema import from_micros, to_micros
 FRESH = 0.1  # seconds of machine time for which it is told
 
 
-def _taken(statement: str) -> str:
-    return statement.replace(sql.LISTED, sql.TAKEN)
-
-
-PEOPLE, IDENTITIES, WATCHED, SPENT = map(
-    _taken, (sql.READ_PEOPLE, sql.READ_IDENTITIES, sql.READ_WATCHED, sql.READ_SPENT)
-)
+PEOPLE = loading.READ_SPENDERS.replace(sql.LISTED, sql.TAKEN)
 
 
 class Beside:
@@ -72,26 +66,23 @@ def _within(known: Loaded, since: datetime) -> Loaded:
 class Asked:
     """Hold the replies that are on their way."""
 
-    people: tuple[Any, Any, Any, Any]
+    people: Any
     pauses: Any
     since: datetime
 
     async def read(self, db: Connection) -> Beside:
         """Read them."""
-        found, _ = await customers.told(db, None, *self.people)
+        found = loading.spenders(await self.people.fetchall())
         return Beside(found, await self.pauses.fetchall(), self.since)
 
 
 async def load(db: Connection, ids: Sequence[str], since: datetime, now: datetime) -> tuple[dict[str, Loaded], Beside]:
     """Load customers, and beside them who rests."""
     pauses = await db.execute(PAUSES, (to_micros(now),))
-    return await customers.load(db, ids, since), Beside({}, await pauses.fetchall(), since)
+    return await loading.load(db, ids, since), Beside({}, await pauses.fetchall(), since)
 
 
 async def ask(db: Connection, now: datetime, since: datetime) -> Asked:
     """Ask, in the transaction of the claim, about the customers whose lanes it took, and who rests."""
-    people = (
-        await db.execute(PEOPLE), await db.execute(IDENTITIES), await db.execute(WATCHED),
-        await db.execute(SPENT, (to_micros(since),)),
-    )  # fmt: skip
+    people = await db.execute(PEOPLE, (to_micros(since),))
     return Asked(people, await db.execute(PAUSES, (to_micros(now),)), since)

@@ -9,13 +9,14 @@ from typing import Any
 
 from omnibus.model.customer import Customer, Identity
 from omnibus.model.event import Event
-from omnibus.store import Change, Loaded, Spent, decode_bodies
+from omnibus.store import Change
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.engine import Connection, Surprise
+from omnibus.stores.postgres.loading import identities
 from omnibus.stores.postgres.sheet import Sheet, open_sheet
 from omnibus.stores.postgres.standing import batch, listed
-from omnibus.stores.rows import read_delivery, read_events
-from omnibus.stores.schema import from_micros, to_micros
+from omnibus.stores.rows import read_events
+from omnibus.stores.schema import to_micros
 from omnibus.stores.texts import matchless, storable
 
 FIND = "SELECT ref, customer FROM identity WHERE ref = ANY(%s)"
@@ -26,67 +27,11 @@ CREATE = (
 PAGE = 'SELECT id FROM customer WHERE id > %s AND "into" IS NULL ORDER BY id LIMIT %s'
 
 
-async def canonical(db: Connection, ids: Iterable[str]) -> dict[str, str]:
-    """Follow merges: id asked for → who that is now; unknown ids are missing."""
-    return dict(await (await db.execute(sql.CANONICAL, (list(ids),))).fetchall())
-
-
-async def load(db: Connection, ids: Sequence[str], since: datetime | None) -> dict[str, Loaded]:
-    """Load customers by the ids asked for, all in one round trip unless one of them was merged."""
-    ids = storable(ids)
-    if not ids:
-        return {}
-    found, merged = await _load(db, list(dict.fromkeys(ids)), since)
-    if merged:
-        now = await canonical(db, merged)
-        theirs, _ = await _load(db, sorted(set(now.values())), since)
-        found |= {asked: theirs[id_] for asked, id_ in now.items() if id_ in theirs}
-    return {asked: found[asked] for asked in ids if asked in found}
-
-
-async def _load(db: Connection, ids: list[str], since: datetime | None) -> tuple[dict[str, Loaded], list[str]]:
-    these = listed(ids)
-    who = await db.execute(sql.READ_PEOPLE, (these,))
-    identities = await db.execute(sql.READ_IDENTITIES, (these,))
-    live = await db.execute(sql.READ_WATCHED, (these,))
-    spent = None if since is None else await db.execute(sql.READ_SPENT, (these, to_micros(since)))
-    return await told(db, ids, who, identities, live, spent)
-
-
-async def told(
-    db: Connection, ids: Sequence[str] | None, who: Any, identities: Any, live: Any, spent: Any
-) -> tuple[dict[str, Loaded], list[str]]:
-    """Read the replies about customers, about all whom they tell of without *ids*; gives those that were merged, too."""
-    people = await who.fetchall()
-    known = {row[0]: row[1] for row in people}
-    bodies = {row[0]: row[3:] for row in people if row[3] is not None}
-    own = _grouped(await identities.fetchall())
-    winners = [row[0] for row in people if row[2]]
-    below = _grouped(await (await db.execute(sql.READ_ALIASES, (winners,))).fetchall()) if winners else {}
-    watched: defaultdict[str, list[Any]] = defaultdict(list)
-    for row in await live.fetchall():
-        watched[row[1]].append(read_delivery(row))
-    costs = _grouped(await spent.fetchall()) if spent is not None else {}
-    found, ids = {}, list(known) if ids is None else ids
-    for id_ in (each for each in ids if each in known and known[each] is None):
-        version, time, event, source, body = bodies.get(id_, (0, None, None, None, b""))
-        found[id_] = Loaded(
-            Customer(id_, _identities(own.get(id_, []))), (id_, *(row[0] for row in below.get(id_, []))), version,
-            None if time is None else (from_micros(time), event, source), decode_bodies(bytes(body)),
-            tuple(watched.get(id_, ())), tuple(Spent(from_micros(row[0]), *row[1:]) for row in costs.get(id_, [])),
-        )  # fmt: skip
-    return found, [each for each in ids if known.get(each) is not None]
-
-
 def _grouped(rows: Iterable[Any]) -> dict[str, list[Any]]:
     groups: defaultdict[str, list[Any]] = defaultdict(list)
     for row in rows:
         groups[row[0]].append(row[1:])
     return groups
-
-
-def _identities(rows: Iterable[Any]) -> tuple[Identity, ...]:
-    return tuple(Identity(r[0], r[1], r[2], bool(r[3]), r[4]) for r in rows)
 
 
 async def page(db: Connection, after: str, limit: int) -> list[Customer]:
@@ -95,7 +40,7 @@ async def page(db: Connection, after: str, limit: int) -> list[Customer]:
     if not them:
         return []
     own = _grouped(await (await db.execute(sql.READ_IDENTITIES, (listed(them),))).fetchall())
-    return [Customer(each, _identities(own.get(each, []))) for each in them]
+    return [Customer(each, identities(own.get(each, []))) for each in them]
 
 
 async def ids(db: Connection, after: str, limit: int) -> list[str]:
@@ -153,8 +98,13 @@ async def rewrite(db: Connection, change: Change) -> None:
 
 async def known(db: Connection, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
     """Tell which (source, id) are stored."""
-    cursor = await batch(db, sql.KNOWN, [each for each in keys if not matchless(each)])
+    cursor = await ask_known(db, keys)
     return set(await cursor.fetchall()) if cursor is not None else set()
+
+
+async def ask_known(db: Connection, keys: Sequence[tuple[str, str]]) -> Any:
+    """Ask which (source, id) are stored, without waiting for the answer where a pipeline is open."""
+    return await batch(db, sql.KNOWN, [each for each in keys if not matchless(each)])
 
 
 async def events(db: Connection, subjects: Sequence[str], last: int | None) -> list[Event]:

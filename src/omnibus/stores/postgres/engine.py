@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import psycopg
@@ -94,10 +95,11 @@ class _Try:
         self.line, self.begun = line, asyncio.get_running_loop().time()
 
 
-async def configure(db: Line) -> None:
+async def configure(db: Line, *, pinned: bool = False) -> None:
     """Give a new connection the settings that the promises rest on."""
     await db.set_autocommit(True)
-    wanted = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SETTINGS)
+    told = (*SETTINGS, *(PINNED.items() if pinned else ()))
+    wanted = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in told)
     async with _answering(db, PATIENCE):
         await db.execute(f"SELECT {wanted}")
     db.exchange = Exchange(db)
@@ -123,10 +125,12 @@ class Engine:
 
     Args:
         least, most: connections that are kept, and that there may be.
+        pinned: all that is asked on them finds its rows by key, and is planned once.
     """
 
-    def __init__(self, url: str, *, least: int = 1, most: int = SIZE) -> None:
+    def __init__(self, url: str, *, least: int = 1, most: int = SIZE, pinned: bool = False) -> None:
         self._url, self._least, self._most = url, least, most
+        self._configure = partial(configure, pinned=pinned)
         self._pool: AsyncConnectionPool[Line] | None = None
         self._renewed = 0.0
 
@@ -135,7 +139,7 @@ class Engine:
         told = conninfo_to_dict(self._url)
         self._pool = AsyncConnectionPool(
             self._url, connection_class=Line, kwargs={**{key: value for key, value in LINE.items() if key not in told}}, min_size=self._least, max_size=self._most,
-            open=False, configure=configure, timeout=PATIENCE, reconnect_timeout=10.0,
+            open=False, configure=self._configure, timeout=PATIENCE, reconnect_timeout=10.0,
         )  # fmt: skip
         await self._pool.open()
 

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from omnibus.model.trace import Clue, History, Trace, matched
 from omnibus.store import Store, Survey, decode_bodies
-from omnibus.stores.postgres import customers
+from omnibus.stores.postgres import customers, loading
 from omnibus.stores.postgres import statements as sql
-from omnibus.stores.postgres.engine import Connection, Engine
+from omnibus.stores.postgres.engine import PIN, Connection, Engine
 from omnibus.stores.rows import Row, in_order, load, moment, read_events
 from omnibus.stores.texts import storable
 
@@ -33,11 +33,11 @@ class Hearing(Store):
 
     async def trace(self, clues: Sequence[Clue]) -> list[Trace | None]:
         """Find what reports are about."""
-        return await self.engine.read(lambda db: trace(db, clues))
+        return await self.engine.read(lambda db: trace(db, clues), pinned=True)
 
     async def survey(self, clues: Sequence[Clue], keys: Sequence[tuple[str, str]], customers: Sequence[str]) -> Survey:
         """Ask all that must be known of facts before they are folded, on one connection."""
-        return await self.engine.read(lambda db: survey(db, clues, keys, customers))
+        return await self.engine.read(lambda db: survey(db, clues, keys, customers), pinned=True)
 
     async def histories(self, ids: Sequence[str], fold: Callable[[History], T]) -> dict[str, T]:
         """Hand whole timelines with their contexts to *fold*, all of one moment."""
@@ -46,11 +46,10 @@ class Hearing(Store):
 
 async def trace(db: Connection, clues: Sequence[Clue]) -> list[Trace | None]:
     """Find what reports are about: by our id of the hand-over if it was by that very provider, else by theirs."""
-    async with db.pipeline():
-        own = storable(each.attempt for each in clues if each.attempt)
-        named = storable(each.provider_id for each in clues if each.provider_id)
-        first = await db.execute(sql.TRACE_OURS, (own,)) if own else None
-        second = await db.execute(sql.TRACE_THEIRS, (named,)) if named else None
+    own = storable(each.attempt for each in clues if each.attempt)
+    named = storable(each.provider_id for each in clues if each.provider_id)
+    first = await db.execute(sql.TRACE_OURS, (own,)) if own else None
+    second = await db.execute(sql.TRACE_THEIRS, (named,)) if named else None
     ours = _traced(await first.fetchall() if first else ())
     theirs = _traced(await second.fetchall() if second else ())
     return matched(clues, ours, theirs)
@@ -69,8 +68,11 @@ async def survey(db: Connection, clues: Sequence[Clue], keys: Sequence[tuple[str
     """Ask what must be known of facts before they are folded: in two round trips, or one when no report is among them."""
     traces = await trace(db, clues) if clues else []
     wanted = dict.fromkeys([*ids, *[each.customer for each in traces if each is not None]])
-    known = await customers.known(db, keys)
-    return Survey(traces, known, await customers.load(db, list(wanted), None))
+    if clues:
+        await db.execute(PIN)  # it lasted until the traces were told
+    known = await customers.ask_known(db, keys)
+    loaded = await loading.load(db, list(wanted), None)
+    return Survey(traces, set(await known.fetchall()) if known is not None else set(), loaded)
 
 
 async def histories(db: Connection, ids: Sequence[str], fold: Callable[[History], T], most: int = MOST) -> dict[str, T]:
@@ -79,7 +81,7 @@ async def histories(db: Connection, ids: Sequence[str], fold: Callable[[History]
     Args:
         most: where there are more events than this, only the first of the customers are read.
     """
-    who = await customers.canonical(db, ids)
+    who = await loading.canonical(db, ids)
     these = list(dict.fromkeys(who.values()))
     owner = {id_: id_ for id_ in these}
     owner |= {alias: id_ for id_, alias in await (await db.execute(sql.READ_ALIASES, (these,))).fetchall()}

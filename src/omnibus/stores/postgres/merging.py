@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from omnibus.store import Change
 from omnibus.stores.postgres import statements as sql
-from omnibus.stores.postgres.customers import canonical
 from omnibus.stores.postgres.engine import Connection, Stale
+from omnibus.stores.postgres.loading import canonical
 from omnibus.stores.postgres.sheet import Sheet, open_sheet
 from omnibus.stores.postgres.standing import batch, listed
 

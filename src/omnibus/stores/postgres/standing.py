@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,12 +79,25 @@ def packed(rows: Iterable[Row]) -> str:
     Raises:
         InputError: a text holds a NUL.
     """
-    told = [dict(zip(_KEYS, row, strict=False)) for row in rows]
+    told = keyed(rows)
     text = dump(told)
     if ESCAPED in text:  # a NUL, or what somebody said of one in a text of its own
-        for row in told:
-            refuse(*(each for each in row.values() if isinstance(each, str)))
+        refuse(*_texts(told))
     return text
+
+
+def keyed(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Write rows as ``packed`` does, within a row of another batch."""
+    return [dict(zip(_KEYS, row, strict=False)) for row in rows]
+
+
+def _texts(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    for row in rows:
+        for each in row.values():
+            if isinstance(each, str):
+                yield each
+            elif isinstance(each, list):
+                yield from _texts(each)
 
 
 def listed(texts: Sequence[str]) -> str:

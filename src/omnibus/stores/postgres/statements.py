@@ -20,10 +20,15 @@ DELIVERY_TYPES = (
 
 def rows(columns: str, name: str = "u") -> str:
     """Write a batch, given as one JSON text, as a table: ``rows("id text, due bigint")``; ``n`` counts its rows."""
+    return part("%s", columns, name)
+
+
+def part(of: str, columns: str, name: str) -> str:
+    """Write what lies within a row of a batch as a table, as ``rows`` does."""
     pairs = [each.split() for each in columns.split(", ")]
     told = ", ".join(f"{key(number)} {kind}" for number, (_, kind) in enumerate(pairs))
     names = ", ".join(column for column, _ in pairs)
-    return f"ROWS FROM (json_to_recordset(%s) AS ({told})) WITH ORDINALITY AS {name}({names}, n)"
+    return f"ROWS FROM (json_to_recordset({of}) AS ({told})) WITH ORDINALITY AS {name}({names}, n)"
 
 
 LISTED = "json_array_elements_text(%s)"
@@ -43,7 +48,8 @@ def key(number: int) -> str:
     return f"c{number}"
 
 
-def _of(columns: str, table: str) -> str:
+def of(columns: str, table: str) -> str:
+    """Name columns of a table."""
     return ", ".join(f"{table}.{each}" for each in columns.split(", "))
 
 
@@ -68,11 +74,14 @@ STANDING = (
     " withdraw, watched, reported, lease"
 )
 READ_STANDINGS = (
-    f"SELECT {_of(STANDING, 'd')} FROM {rows('customer text, id text')}"
+    f"SELECT {of(STANDING, 'd')} FROM {rows('customer text, id text')}"
     " JOIN delivery d ON d.customer = u.customer AND d.id = u.id"
 )
 MOVED_STANDINGS = f"SELECT {STANDING} FROM delivery WHERE id = ANY(%s)"
-KNOWN = f"SELECT e.source, e.id FROM {rows('source text, id text')} JOIN event e ON e.id = u.id AND e.source = u.source"
+KNOWN = (
+    f"SELECT e.source, e.id FROM {rows('source text, id text')} CROSS JOIN LATERAL"
+    " (SELECT e.source, e.id FROM event e WHERE e.id = u.id AND e.source = u.source OFFSET 0) e"
+)
 SPENT = (
     "SELECT u.n, coalesce(sum(a.points), 0)::bigint FROM"
     f" {rows('customer text, since bigint, channel text')} JOIN attempt a ON a.customer = u.customer"
@@ -181,7 +190,7 @@ PUT_KEYS = (
     f" {rows('key text, digest text, deliveries text')} ORDER BY u.key ON CONFLICT DO NOTHING"
 )
 _PLAIN = ", ".join(each.split()[0] for each in DELIVERY_TYPES.split(", "))
-PUT_DELIVERIES = f"INSERT INTO delivery ({_PLAIN}) SELECT {_of(_PLAIN, 'u')} FROM {rows(DELIVERY_TYPES)}"
+PUT_DELIVERIES = f"INSERT INTO delivery ({_PLAIN}) SELECT {of(_PLAIN, 'u')} FROM {rows(DELIVERY_TYPES)}"
 #: as above, what is the same for all of them given once
 SPREAD = (
     f"INSERT INTO delivery ({_PLAIN}) SELECT u.id, u.customer, u.subject,"
@@ -245,25 +254,13 @@ WHERE d.customer = ANY(%s) AND d.lease IS NOT NULL AND d.lease_until < {CLOCK}
 """
 # ---- load
 
-READ_PEOPLE = (
-    'SELECT c.id, c."into", o.any IS NOT NULL, x.version, x.time, x.id, x.source, x.body'
-    f' FROM {listed()} CROSS JOIN LATERAL (SELECT id, "into" FROM customer WHERE id = u.customer OFFSET 0) c'
-    ' LEFT JOIN LATERAL (SELECT true AS any FROM customer WHERE "into" = u.customer LIMIT 1) o ON true'
-    " LEFT JOIN LATERAL (SELECT version, time, id, source, body FROM context WHERE customer = u.customer OFFSET 0) x ON true"
-)
+
 READ_CONTEXTS = "SELECT customer, version, time, id, source, body FROM context WHERE customer = ANY(%s)"
 READ_IDENTITIES = f"SELECT customer, kind, value, ref, verified, evidence FROM identity WHERE customer = {THESE} ORDER BY position, ref"
 READ_ALIASES = (
     "WITH RECURSIVE down AS (SELECT id AS customer, id, 0 AS depth FROM customer WHERE id = ANY(%s) UNION ALL"
     ' SELECT down.customer, c.id, depth + 1 FROM down JOIN customer c ON c."into" = down.id)'
     " SELECT customer, id FROM down WHERE depth > 0 ORDER BY depth, id"
-)
-READ_WATCHED = (
-    f"SELECT {DELIVERY} FROM delivery WHERE customer = {THESE} AND watched = 1 AND state NOT IN ('sending', 'unknown')"
-)
-READ_SPENT = (
-    f"SELECT customer, started, channel, points FROM attempt WHERE customer = {THESE} AND started >= %s AND points > 0"
-    " ORDER BY started, id"
 )
 READ_EVENTS = f"SELECT {EVENT} FROM event WHERE subject = ANY(%s) ORDER BY time, id, source"
 READ_LAST_EVENTS = (
@@ -285,16 +282,17 @@ READ_RUNS = (
     " AND r.customer IN (u.customer, u.now) FOR UPDATE OF r"
 )
 READ_ENTRIES = (
-    f"SELECT r.customer, r.journey, r.entry FROM {rows('customer text, journey text, entry text')}"
-    " JOIN run r ON r.customer = u.customer AND r.journey = u.journey AND r.entry = u.entry"
+    f"SELECT r.customer, r.journey, r.entry FROM {rows('customer text, journey text, entry text')} CROSS JOIN LATERAL"
+    " (SELECT customer, journey, entry FROM run WHERE customer = u.customer AND journey = u.journey AND entry = u.entry"
+    " OFFSET 0) r"
 )
-_RUN_TYPES = (
+RUN_TYPES = (
     "id text, customer text, journey text, version text, entry text, node text, due bigint, waiting text, revision int,"
     " data text, reason text, started bigint"
 )
-PUT_RUNS = f"INSERT INTO run ({RUN}) SELECT {_of(RUN, 'u')} FROM {rows(_RUN_TYPES)} ORDER BY u.n ON CONFLICT DO NOTHING"
+PUT_RUNS = f"INSERT INTO run ({RUN}) SELECT {of(RUN, 'u')} FROM {rows(RUN_TYPES)} ORDER BY u.n ON CONFLICT DO NOTHING"
 MOVE_RUNS = (
     "UPDATE run r SET node = u.node, due = u.due, waiting = u.waiting, revision = u.revision, data = u.data,"
-    f" reason = u.reason FROM {rows(_RUN_TYPES + ', now text, before int')}"
+    f" reason = u.reason FROM {rows(RUN_TYPES + ', now text, before int')}"
     " WHERE r.id = u.id AND r.customer IN (u.customer, u.now) AND r.revision = u.before"
 )

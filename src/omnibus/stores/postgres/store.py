@@ -15,15 +15,15 @@ from omnibus.model.delivery import Delivery
 from omnibus.model.event import Event
 from omnibus.model.mailing import Mailing
 from omnibus.model.offer import Redemption
-from omnibus.model.run import Run
-from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Take, Try, Wish
+from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Store, Take, Try, Wish
 from omnibus.stores.migrate import migrate
-from omnibus.stores.postgres import accepting, beside, customers, ear, merging, outbox, shelf
+from omnibus.stores.postgres import accepting, beside, customers, loading, merging, outbox, shelf, telling
 from omnibus.stores.postgres.beside import Beside
 from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale
 from omnibus.stores.postgres.hearing import Hearing
 from omnibus.stores.postgres.hints import Hinting
 from omnibus.stores.postgres.rolling import Rolling
+from omnibus.stores.postgres.walking import Walking
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.texts import matchless, storable
@@ -32,7 +32,7 @@ PAGE = 500
 OLDEST = 15  # the first version whose MERGE, SKIP LOCKED and statistics we looked at
 
 
-class Postgres(Hinting, Hearing, Rolling, Store):
+class Postgres(Hinting, Hearing, Rolling, Walking, Store):
     """Keep everything in one PostgreSQL database, for any number of workers and web processes.
 
     Args:
@@ -46,7 +46,9 @@ class Postgres(Hinting, Hearing, Rolling, Store):
         self._found = False  # the last claim found something, so the next one will
         self._beside: Beside | None = None
         self.engine = Engine(url)
-        self.ear = Engine(url, least=0, most=1)  # one connection, for what it locks; none where nobody hears
+        self.ear = Engine(
+            url, least=0, most=1, pinned=True
+        )  # one connection, for what it locks; none where nobody hears
 
     async def open(self) -> None:
         try:
@@ -70,13 +72,13 @@ class Postgres(Hinting, Hearing, Rolling, Store):
         if self._beside is not None and (known := self._beside.people(ids, since)) is not None:
             return known
         if since is None:
-            return await self.engine.read(lambda db: customers.load(db, ids, since), pinned=True)
+            return await self.engine.read(lambda db: loading.load(db, ids, since), pinned=True)
         now = self.now()
         found, self._beside = await self.engine.read(lambda db: beside.load(db, ids, since, now), pinned=True)
         return found
 
     async def now_called(self, ids: Sequence[str]) -> dict[str, str]:
-        return await self.engine.read(lambda db: customers.canonical(db, storable(ids)))
+        return await self.engine.read(lambda db: loading.canonical(db, storable(ids)))
 
     async def find(self, refs: Sequence[str]) -> dict[str, str]:
         return await self.engine.read(lambda db: customers.find(db, refs))
@@ -117,7 +119,11 @@ class Postgres(Hinting, Hearing, Rolling, Store):
         return await self.engine.read(lambda db: customers.events(db, subjects, last))
 
     async def put(self, changes: Sequence[Change]) -> list[bool]:
-        return await self.engine.write(lambda db: customers.put(db, changes, self.stirring)) if changes else []
+        if not changes:
+            return []
+        plain = telling.changes_are_plain(changes)
+        job = telling.put if plain else customers.put
+        return await self.engine.write(lambda db: job(db, changes, self.stirring), pinned=plain)
 
     async def rewrite(self, customer: str, bodies: dict[str, bytes], through: tuple[datetime, str, str] | None) -> None:
         change = Change(customer, 0, bodies=bodies, through=through)
@@ -242,31 +248,6 @@ class Postgres(Hinting, Hearing, Rolling, Store):
         if value is None:
             return await self.engine.read(lambda db: shelf.note(db, scope, name, None))
         return await self.engine.write(lambda db: shelf.note(db, scope, name, value))
-
-    # journeys
-
-    async def stirred(self, limit: int) -> list[Event]:
-        return await self.ear.read(lambda db: ear.stirred(db, limit))
-
-    async def heard(self, events: Sequence[Event]) -> None:
-        await self.engine.write(lambda db: shelf.heard(db, events))
-
-    async def runs(
-        self, *, customer: str = "", journey: str = "", due: datetime | None = None, live: bool = True, last: int = 1000
-    ) -> list[Run]:
-        return await self.engine.read(lambda db: shelf.runs(db, customer, journey, due, live=live, last=last))
-
-    async def step(self, steps: Sequence[Step]) -> list[bool]:
-        now = self.now()
-        return await self.engine.write(lambda db: shelf.step(db, steps, now, self.stirring)) if steps else []
-
-    async def define(self, name: str, version: str, body: str) -> None:
-        sql = "INSERT INTO journey (name, version, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
-        await self._do(sql, name, version, body)
-
-    async def definition(self, name: str, version: str) -> str | None:
-        row = await self._one("SELECT body FROM journey WHERE name = %s AND version = %s", name, version)
-        return None if row is None else str(row[0])
 
     async def _do(self, sql: str, *given: Any) -> None:
         async def job(db: Connection) -> None:

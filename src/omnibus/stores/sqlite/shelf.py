@@ -1,4 +1,4 @@
-"""Statements on codes, redemptions, hand-overs, pauses, notes, journeys and runs."""
+"""Statements on codes, redemptions, pauses and notes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from datetime import datetime
 
 import apsw
 
-from omnibus.model.event import Event
 from omnibus.model.offer import Redemption
-from omnibus.model.run import Run
-from omnibus.store import Change, CodeRow, Step
-from omnibus.stores.rows import EVENT, RUN, dump, micros, read_events, read_run, run_row
+from omnibus.store import Change, CodeRow
 from omnibus.stores.schema import from_micros, to_micros
-from omnibus.stores.sqlite.accepting import accept
 from omnibus.stores.sqlite.customers import apply
 from omnibus.stores.sqlite.engine import Stale
 from omnibus.stores.sqlite.upkeep import void
@@ -79,66 +75,3 @@ def note(db: apsw.Connection, scope: str, name: str, value: str | None) -> str |
         return value
     row = db.execute("SELECT value FROM note WHERE scope=? AND name=?", (scope, name)).fetchone()
     return None if row is None else str(row[0])
-
-
-def stirred(db: apsw.Connection, limit: int) -> list[Event]:
-    """List what journeys have not heard yet."""
-    return read_events(db.execute(f"SELECT {EVENT} FROM event WHERE heard=0 ORDER BY seq LIMIT ?", (limit,)))
-
-
-def heard(db: apsw.Connection, events: Sequence[Event]) -> None:
-    """Mark events as heard."""
-    db.executemany("UPDATE event SET heard=1 WHERE id=? AND source=?", [(each.id, each.source) for each in events])
-
-
-def runs(db: apsw.Connection, customer: str, journey: str, due: datetime | None, *, live: bool, last: int) -> list[Run]:
-    """List runs."""
-    where, given = ["1=1"], []
-    for column, value in (("customer", customer), ("journey", journey)):
-        if value:
-            where.append(f"{column}=?")
-            given.append(value)
-    if live:
-        where.append("node<>''")
-    order = "started DESC"
-    if due is not None:
-        where.append("due<=?")
-        given.append(to_micros(due))  # type: ignore[arg-type]
-        order = "due"
-    sql = f"SELECT {RUN} FROM run WHERE {' AND '.join(where)} ORDER BY {order}, id LIMIT ?"
-    return [read_run(row) for row in db.execute(sql, (*given, last))]
-
-
-def step(db: apsw.Connection, steps: Sequence[Step], now: datetime, stirring: frozenset[str]) -> list[bool]:
-    """Move runs, each all or nothing; timer and event compete by revision."""
-    done = []
-    for each in steps:
-        try:
-            with db:
-                _step_one(db, each, now, stirring)
-            done.append(True)
-        except Stale:
-            done.append(False)
-    return done
-
-
-def _step_one(db: apsw.Connection, each: Step, now: datetime, stirring: frozenset[str]) -> None:
-    run = each.run
-    if each.before is None:
-        sql = f"INSERT INTO run ({RUN}) VALUES ({', '.join('?' * 12)}) ON CONFLICT DO NOTHING"
-        db.execute(sql, run_row(run, now))
-    else:
-        db.execute(
-            "UPDATE run SET node=?, due=?, waiting=?, revision=?, data=?, reason=? WHERE id=? AND revision=?",
-            (
-                run.node, micros(run.due), dump(run.waiting), run.revision, dump(run.values), run.reason, run.id,
-                each.before,
-            ),
-        )  # fmt: skip
-    if not db.changes():
-        raise Stale
-    if each.change is not None:
-        apply(db, each.change, stirring)
-    for answer in accept(db, each.wishes):
-        if answer is None:
-            raise Stale

@@ -12,12 +12,10 @@ import apsw
 from omnibus.model.campaign import Campaign, Chunk, Progress, Standing, origin_of
 from omnibus.model.customer import Customer, Identity
 from omnibus.model.delivery import Delivery
-from omnibus.model.event import Event
 from omnibus.model.mailing import Mailing
 from omnibus.model.offer import Redemption
-from omnibus.model.run import Run
 from omnibus.roll import Roll
-from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Step, Store, Take, Try, Wish
+from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Store, Take, Try, Wish
 from omnibus.stores.migrate import HEAD, migrate
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
@@ -25,6 +23,7 @@ from omnibus.stores.sqlite import accepting, batch, books, campaigns, customers,
 from omnibus.stores.sqlite.engine import NEAR, Engine, at_once
 from omnibus.stores.sqlite.hearing import Hearing
 from omnibus.stores.sqlite.upkeep import Keeping
+from omnibus.stores.sqlite.walking import Walking
 from omnibus.stores.texts import refuse
 
 PAGE = 500
@@ -32,7 +31,7 @@ FEW = 4  # attempts that go before many: it costs those little, and what is urge
 CLAIMED = 100  # customers of one claim: read at once, for there is nothing else that whoever claimed them could do
 
 
-class Sqlite(Keeping, Hearing, Store, Roll):
+class Sqlite(Keeping, Hearing, Walking, Store, Roll):
     """Keep everything in one file.
 
     Args:
@@ -219,35 +218,6 @@ class Sqlite(Keeping, Hearing, Store, Roll):
             return await self.engine.read(lambda db: shelf.note(db, scope, name, None), near=True)
         refuse(scope, name, value)
         return await self.engine.write(lambda db: shelf.note(db, scope, name, value))
-
-    # journeys
-
-    async def stirred(self, limit: int) -> list[Event]:
-        return await self.engine.read(lambda db: shelf.stirred(db, limit), near=True)
-
-    async def heard(self, events: Sequence[Event]) -> None:
-        await self.engine.write(lambda db: shelf.heard(db, events))
-
-    async def runs(
-        self, *, customer: str = "", journey: str = "", due: datetime | None = None, live: bool = True, last: int = 1000
-    ) -> list[Run]:
-        return await self.engine.read(
-            lambda db: shelf.runs(db, customer, journey, due, live=live, last=last), near=True
-        )
-
-    async def step(self, steps: Sequence[Step]) -> list[bool]:
-        now = self.now()
-        return await self.engine.write(lambda db: shelf.step(db, steps, now, self.stirring))
-
-    async def define(self, name: str, version: str, body: str) -> None:
-        refuse(name, version, body)
-        sql = "INSERT INTO journey (name, version, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-        await self.engine.write(lambda db: db.execute(sql, (name, version, body)) and None)
-
-    async def definition(self, name: str, version: str) -> str | None:
-        sql = "SELECT body FROM journey WHERE name=? AND version=?"
-        row = await self.engine.read(lambda db: db.execute(sql, (name, version)).fetchone(), near=True)
-        return None if row is None else str(row[0])
 
     # campaigns
 

@@ -11,7 +11,7 @@ from omnibus.model.customer import Identity
 from omnibus.model.delivery import State
 from omnibus.model.event import Event
 from omnibus.model.run import Run
-from omnibus.store import Change, CodeRow, Move, Outcome, Step, Store, Wish
+from omnibus.store import Change, CodeRow, Move, Outcome, Step, Store, Stride, Wish
 from omnibus.testing.contracts.store import NOW, StoreParts, delivery, settled
 
 HARD = "a\0b"  #: PostgreSQL's text has no room for it
@@ -68,7 +68,7 @@ class TextsContract(StoreParts):
             store.note(HARD, "name", "value"),
             store.put_handover(HARD, "ada", NOW),
             store.define(HARD, "1", "body"),
-            store.step([Step(run, None)]),
+            store.step([Step((Stride(run, None),))]),
         ):
             with pytest.raises(InputError, match="NUL"):
                 await call
