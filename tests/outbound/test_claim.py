@@ -191,3 +191,37 @@ async def test_nothing_is_claimed_ahead_where_answers_are_slow(
     assert await ahead(bus) == []
     await bus.drain()
     assert len(handed(shop)) == MANY
+
+
+async def test_it_makes_way_for_what_is_urgent(bus: Any, shop: Any) -> None:
+    """Nothing was done with it yet: it waits again, in its place, and is not in the way of its own person's code."""
+    rows = await waiting(shop)
+    held = await ahead(bus)
+    (code,) = await bus.send("code", held[0].customer)
+    left = await shop.row(held[0])
+    assert (left.state, left.lease, left.due) == (State.QUEUED, "", held[0].due)
+    assert (await shop.row(code)).state is State.SENDING
+    await bus.drain()
+    assert handed(shop).index(code.id) < handed(shop).index(held[0].id)
+    assert sorted(handed(shop)) == sorted([*[each.id for each in rows], code.id])
+    await shop.balanced()
+
+
+async def test_it_stays_in_hand_when_what_is_urgent_is_refused(
+    bus: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = await waiting(shop)
+    store, held = bus.parts.store, await ahead(bus)
+    usual = store.accept
+
+    async def refuses(*_: Any, **__: Any) -> Any:
+        raise LookupError("no such one")
+
+    monkeypatch.setattr(store, "accept", refuses)
+    with pytest.raises(LookupError):
+        await bus.send("code", held[0].customer)
+    monkeypatch.setattr(store, "accept", usual)
+    assert (await shop.row(held[0])).state is State.SENDING
+    await bus.drain()
+    assert sorted(handed(shop)) == sorted([each.id for each in rows])
+    await shop.balanced()

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
 from omnibus.errors import StoreFull
-from omnibus.model.delivery import SHOWN, Delivery
+from omnibus.model.delivery import SHOWN, Delivery, State
 from omnibus.outbound.prepare import waiting
 from omnibus.outbound.road import Road, settle_soon
 from omnibus.outbound.senders import Senders
 from omnibus.outbound.turn import URGENT
 
 SOON = 0.25  # seconds of machine time between two claims; where it takes longer, another worker may be quicker
+WAITS = frozenset({State.QUEUED, State.HELD})  # nothing was done with it yet
 
 Bring = Callable[[Sequence[Delivery]], Coroutine[Any, Any, None]]
 
@@ -77,6 +78,18 @@ class Claims:
         if mine:
             self._senders.taken += len(mine)
             self._senders.start(self._bring(mine))
+
+    def spare(self, customers: Collection[str]) -> list[Delivery]:
+        """Take out what was claimed ahead of these customers: whoever asks gives it back, or has it kept."""
+        spared = [each for each in self._ours if each.customer in customers and each.state in WAITS]
+        if spared:
+            gone = {each.id for each in spared}
+            self._ours = [each for each in self._ours if each.id not in gone]
+        return spared
+
+    def keep(self, spared: Sequence[Delivery]) -> None:
+        """Put back what was taken out."""
+        self._ours = [*spared, *self._ours]
 
     def let_go(self) -> None:
         """Work on under another lease when the store went away: a claim that it did not answer may hold what nobody knows of."""

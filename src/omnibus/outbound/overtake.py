@@ -10,6 +10,7 @@ from omnibus.errors import StoreFull
 from omnibus.model.delivery import Delivery
 from omnibus.outbound.ahead import Ahead
 from omnibus.outbound.beforehand import beforehand
+from omnibus.outbound.claim import Claims
 from omnibus.outbound.prepare import Ready
 from omnibus.outbound.road import Road
 from omnibus.outbound.senders import Senders
@@ -24,6 +25,7 @@ class Worker(Protocol):
 
     road: Road
     senders: Senders
+    claims: Claims
     working: bool
 
     @property
@@ -74,13 +76,19 @@ class Overtaking:
         try:
             lease = worker.lease
             ready = await beforehand(road, urgent[:limit], lease) if road.store.gives else []
-            take = Take(lease, road.lease_term, limit, tuple([each.wish for each in ready]))
+            who = {each.customer for each in urgent[:limit]} if road.store.gives and worker.lease == lease else ()
+            spared = worker.claims.spare(who)  # what is claimed ahead of theirs makes way
+            back = tuple([each.id for each in spared])
+            take = Take(lease, road.lease_term, limit, tuple([each.wish for each in ready]), back)
             try:
                 with worker.put_back([each.parcel.delivery for each in ready], ready):
                     answers = await road.store.accept(wishes, take=take)
             except StoreFull:
                 if worker.lease == lease:
                     worker.let_go()  # it may hold what nobody knows of
+                raise
+            except BaseException:
+                worker.claims.keep(spared)
                 raise
             self._begin(
                 ready, {each.id: each for answer in answers for each in answer or () if each.lease == lease}, urgent

@@ -16,6 +16,7 @@ class Take:
     Args:
         term: of the lease, in seconds of machine time.
         limit: so many deliveries at most.
+        back: deliveries in the caller's hands by this lease with which nothing was done: they wait again first, in their place.
         tries: attempts to write down in that commit, too, of what is given; guarded as `attempt` does.
     """
 
@@ -23,6 +24,7 @@ class Take:
     term: float
     limit: int
     tries: tuple[Try, ...] = ()
+    back: tuple[str, ...] = ()
 
 
 @swift

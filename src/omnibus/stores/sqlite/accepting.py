@@ -22,7 +22,7 @@ from omnibus.store import Grant, Take, Wish
 from omnibus.stores.rows import DELIVERY, delivery_row, dump, read_delivery
 from omnibus.stores.schema import to_micros
 from omnibus.stores.sqlite.batch import attempt
-from omnibus.stores.sqlite.customers import canonical
+from omnibus.stores.sqlite.customers import canonical, refresh_lane
 from omnibus.stores.sqlite.listing import EACH, listed
 from omnibus.stores.sqlite.outbox import machine_micros
 from omnibus.stores.sqlite.statements import RAISED, RAISING, URGENT
@@ -51,6 +51,10 @@ _LANES = (
 _LENT = (
     "INSERT INTO lane (customer, due, urgent, lease, lease_until) VALUES (?1, ?2, ?2, ?3, ?4) ON CONFLICT (customer)"
     " DO UPDATE SET due=min(coalesce(due, ?2), ?2), urgent=min(coalesce(urgent, ?2), ?2), lease=?3, lease_until=?4"
+)
+_BACK = (
+    "UPDATE delivery SET state='queued', lease=NULL, lease_until=NULL WHERE id=? AND lease=? AND state='sending'"
+    " RETURNING customer"
 )
 _KEYS = f"SELECT k.key, k.digest, k.deliveries FROM {EACH}(?) l CROSS JOIN sendkey k ON k.key=l.value"
 
@@ -95,6 +99,15 @@ def accept(
     if take is None:
         _insert(db, fresh, owners_of(db, {each.customer for each in fresh}))
         return answers
+    held = _take(db, fresh, take, stirring)
+    return [answer and tuple([_held(each, take.lease, held) for each in answer]) for answer in answers]
+
+
+def _take(db: apsw.Connection, fresh: Sequence[Delivery], take: Take, stirring: frozenset[str]) -> dict[str, int]:
+    """Insert deliveries, those that may go at once in hand; gives what is in hand with the number of its attempt, or nought."""
+    for id_ in take.back:
+        for (customer,) in db.execute(_BACK, (id_, take.lease)).fetchall():
+            refresh_lane(db, str(customer))
     owners, free = _standing(db, {each.customer for each in fresh})
     taken: dict[str, str] = {}
     for each in fresh:
@@ -105,7 +118,7 @@ def accept(
     if tries := [each for each in take.tries if each.delivery in held]:
         grants = zip(tries, attempt(db, tries, stirring), strict=True)
         held |= {each.delivery: each.number for each, grant in grants if grant is Grant.GRANTED}
-    return [answer and tuple([_held(each, take.lease, held) for each in answer]) for answer in answers]
+    return held
 
 
 def _urgent(delivery: Delivery) -> bool:
