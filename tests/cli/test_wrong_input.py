@@ -25,7 +25,7 @@ WRONG = [
     ),
     (["customers", "add", "--email", "new@example.com", "--prefers", "fax"], "--prefers: unknown channel `fax`"),
     (["customers", "add"], "a customer needs an identity; give --email"),
-    (["track", "nobody", "product.viewed"], "no customer nobody"),
+    (["track", "nobody", "product.viewed", '{"sku": "mug"}'], "no customer nobody"),
     (["track", "ADA", "product.veiwed"], "unknown event type `product.veiwed`; did you mean `product.viewed`?"),
     (["track", "ADA", "product.viewed", "{sku"], "DATA: not JSON at line 1, column 2"),
     (["track", "ADA", "product.viewed", "[1]"], "DATA: must be a JSON object"),
