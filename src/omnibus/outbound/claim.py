@@ -54,7 +54,7 @@ class Claims:
             self._ours = await self.now(limit)
             self.pressed = len(self._ours) == limit
         given, self._ours = self._ours[:limit], self._ours[limit:]
-        if self.pressed and not self._ours and self._last - last < SOON:
+        if self.pressed and not self._ours and self._road.store.shares and self._last - last < SOON:
             self._ahead = asyncio.create_task(self._go_ahead(self._senders.slots - self._senders.kept))
         return given
 

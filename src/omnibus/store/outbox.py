@@ -19,6 +19,7 @@ class OutboxRows(ABC):
     """Keep deliveries on their way, and the attempts to hand them over."""
 
     gives: bool = False  # whether `accept` ever heeds `take`; else nothing is prepared for it
+    shares: bool = False  # whether a patient call shares the next commit; else nothing is claimed ahead
 
     @abstractmethod
     async def accept(self, wishes: Sequence[Wish], *, take: Take | None = None) -> list[tuple[Delivery, ...] | None]:

@@ -13,7 +13,14 @@ import pytest
 
 pytestmark = pytest.mark.promise
 FOLDER = Path(__file__).parents[2] / "promises"
-FILES = ("03_same_key", "04_lost_answer", "05_judged_at_the_moment", "06_order_resume_429")
+FILES = (
+    "03_same_key",
+    "04_lost_answer",
+    "04_store_away",
+    "04_bad_weather",
+    "05_judged_at_the_moment",
+    "06_order_resume_429",
+)
 OWN_FILE = (
     "everything=True",  # takes from workers that live: only where there is one; test_workers.py kills one instead
     "apsw",

@@ -95,7 +95,7 @@ class Sqlite(Keeping, Hearing, Walking, Store, Roll):
 
     # the road out
 
-    gives = True
+    gives = shares = True
 
     async def accept(self, wishes: Sequence[Wish], *, take: Take | None = None) -> list[tuple[Delivery, ...] | None]:
         refuse(*(each.key for each in wishes))
