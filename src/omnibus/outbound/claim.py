@@ -40,6 +40,11 @@ class Claims:
         self._ours: list[Delivery] = []
         self._last = -SOON
 
+    @property
+    def holding(self) -> bool:
+        """Tell whether something is held that is not on its way: claimed ahead, or under a lease that was let go of."""
+        return bool(self._left or self._ours or self._ahead)
+
     async def next(self, limit: int) -> list[Delivery]:
         """Give what is due, at most so many; under pressure the claim of what follows begins, and is not waited for.
 

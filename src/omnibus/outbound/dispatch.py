@@ -72,8 +72,8 @@ class Dispatcher:
 
     @property
     def quiet(self) -> bool:
-        """Tell whether nothing is in flight, and nothing went wrong that is yet to be told."""
-        return not (self.busy or self.senders.failure or self.road.settling.failure)
+        """Tell whether nothing is in flight or held, and nothing went wrong that is yet to be told."""
+        return not (self.busy or self.claims.holding or self.senders.failure or self.road.settling.failure)
 
     async def drain(self) -> int:
         """Work until nothing is due and nothing is in flight; returns how many deliveries were claimed."""
