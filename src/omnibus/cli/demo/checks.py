@@ -101,7 +101,9 @@ async def _cart_to_till(play: Play, deliveries: Sequence[Delivery], sure: Sequen
 
 
 def _died(deliveries: Sequence[Delivery], paid: datetime | None) -> bool:
-    gone = [each for each in deliveries if each.state is State.DROPPED and "cart.open" in each.reason]
+    """Tell whether the sale ended them: its order, or its redemption where the till died between the two."""
+    reasons = ("cart.open", "offer.unredeemed")
+    gone = [each for each in deliveries if each.state is State.DROPPED and any(why in each.reason for why in reasons)]
     return paid is not None and bool(gone) and not any(each.state in WAITING | {State.SENT} for each in deliveries)
 
 

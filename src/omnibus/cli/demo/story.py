@@ -148,7 +148,10 @@ async def at_the_till(play: Play) -> None:
         await play.stage.drive.settle()
         return
     await play.note("clerk_cart", str(card["cart"]["total"] if card["cart"] else ""))
-    code = next((each["code"] for each in card["offers"] if each["offer"] == "comeback"), "")
+    # a run that was killed during the sale may have redeemed it: the till sells the same basket with the same code again
+    code = await play.recall("clerk_code") or next(
+        (each["code"] for each in card["offers"] if each["offer"] == "comeback"), ""
+    )
     await play.note("clerk_code", code)
     sale = await till.sell_cart(card, "basket-1001", [code] if code else [])
     await play.note("paid", str(sale.get("paid") or sale.get("total") or "yes"))
