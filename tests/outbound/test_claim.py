@@ -51,6 +51,13 @@ def handed(shop: Any) -> list[str]:
     return [each.attempt.delivery for each in shop.wire("mail").handed]
 
 
+async def all_go(shop: Any, rows: Sequence[Any]) -> None:
+    """Work to the end: each was handed over once, and the books balance."""
+    await shop.bus.drain()
+    assert sorted(handed(shop)) == sorted(each.id for each in rows)
+    await shop.balanced()
+
+
 async def test_each_goes_once_and_in_order(bus: Any, shop: Any) -> None:
     rows = await waiting(shop)
     assert len(await ahead(bus)) == bus.parts.dispatcher.senders.slots - bus.parts.dispatcher.senders.kept
@@ -87,9 +94,7 @@ async def test_what_finds_no_room_waits_for_it(bus: Any, shop: Any) -> None:
     claims = bus.parts.dispatcher.claims
     assert len(claims._ours) == slow
     wire.release()
-    await bus.drain()
-    assert sorted(handed(shop)) == sorted(each.id for each in rows)
-    await shop.balanced()
+    await all_go(shop, rows)
 
 
 async def test_what_is_given_back_keeps_its_place(bus: Any, shop: Any) -> None:
@@ -164,9 +169,7 @@ async def test_a_store_that_goes_away_takes_it_out_of_our_hands(
         await bus.drain()
     dispatcher.let_go()
     await dispatcher.finish()
-    await bus.drain()
-    assert sorted(handed(shop)) == sorted(each.id for each in rows)
-    await shop.balanced()
+    await all_go(shop, rows)
 
 
 async def test_what_is_ahead_when_the_store_goes_away_is_freed(
@@ -177,9 +180,7 @@ async def test_what_is_ahead_when_the_store_goes_away_is_freed(
     assert held
     bus.parts.dispatcher.let_go()
     assert bus.parts.dispatcher.claims._ours == [], "a lease that ends may not be sent under"
-    await bus.drain()
-    assert sorted(handed(shop)) == sorted(each.id for each in rows)
-    await shop.balanced()
+    await all_go(shop, rows)
 
 
 async def test_nothing_is_claimed_ahead_where_answers_are_slow(
