@@ -18,6 +18,7 @@ import pytest
 
 from omnibus.build import open_bus
 from omnibus.model.event import Event
+from tests.campaigns.parts import MESSAGE
 
 PEOPLE = int(os.environ.get("OMNIBUS_KILL_PEOPLE", "1000"))
 WORKER = Path(__file__).with_name("worker.py")
@@ -158,3 +159,11 @@ def scene(tmp_path: Path, store_url: str) -> Iterator[Scene]:
         yield made
         sink.shutdown()
         thread.join()
+
+
+@pytest.fixture
+async def open_shop(shop: Any) -> Any:
+    shop.channel("mail")
+    shop.message("news", MESSAGE, via=["mail"], topic="news")
+    await shop.open()
+    return shop

@@ -1,8 +1,7 @@
-"""A campaign from launch to its end: who gets it, when it stops, and that its sums add up at any time."""
+"""A campaign from launch to its last recipient: who gets it, once each, and that its sums add up at any time."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,59 +10,10 @@ import pytest
 
 from omnibus.campaigns.campaigns import CHUNK, PRESSING
 from omnibus.errors import Conflict, InputError, NotFound, StoreFull
-from omnibus.model.campaign import PAUSED, STOPPED, Standing
+from omnibus.model.campaign import Standing
 from omnibus.model.delivery import State
 from omnibus.stores.sqlite import Sqlite
-
-MESSAGE = "# {{ customer.first_name }}, news\n\nYour boots are here.\n"
-
-
-async def people(shop: Any, count: int, start: int = 0) -> list[str]:
-    """Make customers who allow everything, in chunks."""
-    identity = shop.bus.customers.recogniser.identity
-    names = [f"c{number:05d}" for number in range(start, start + count)]
-    await shop.bus.parts.store.create(
-        [(each, [identity("email", f"{each}@example.com")]) for each in names], shop.clock.now()
-    )
-    from omnibus.model.event import Event
-
-    told = {"channel": "*", "purpose": "marketing", "topic": "*"}
-    now = shop.clock.now()
-    await shop.bus.parts.inbox.put(
-        [Event(f"yes-{each}", "test", "consent.granted", now, each, told) for each in names]
-        + [
-            Event(f"name-{each}", "test", "customer.updated", now, each, {"first_name": each.upper()}) for each in names
-        ],
-        quiet=True,
-    )
-    return names
-
-
-@pytest.fixture
-async def open_shop(shop: Any) -> Any:
-    shop.channel("mail")
-    shop.message("news", MESSAGE, via=["mail"], topic="news")
-    await shop.open()
-    return shop
-
-
-async def told(shop: Any, name: str = "spring") -> dict[str, object]:
-    """Give the sums, and hold them against each other."""
-    progress = await shop.bus.campaigns.status(name)
-    campaign = progress.campaign
-    assert campaign.recipients == campaign.expanded + campaign.left
-    assert campaign.accepted == progress.final + progress.waiting
-    await shop.balanced()
-    return {
-        "standing": progress.standing,
-        "recipients": campaign.recipients,
-        "expanded": campaign.expanded,
-        **progress.states,
-    }
-
-
-def addresses(shop: Any) -> list[str]:
-    return [each.address for each in shop.wire("mail").handed]
+from tests.campaigns.parts import addresses, people, told
 
 
 async def test_everybody_gets_their_own(open_shop: Any):
@@ -91,107 +41,6 @@ async def test_it_is_expanded_in_customer_order_and_only_as_fast_as_it_is_sent(o
     assert await told(shop) == {"standing": "running", "recipients": 450, "expanded": PRESSING, "queued": PRESSING}
     await shop.bus.drain()
     assert await told(shop) == {"standing": "done", "recipients": 450, "expanded": 450, "sent": 450}
-
-
-async def test_a_pause_acts_at_once_and_resume_goes_on(open_shop: Any):
-    shop = open_shop
-    await people(shop, 400)
-    await shop.bus.launch("news", name="spring")
-    await shop.bus.campaigns.advance()
-    await shop.bus.parts.dispatcher.round()
-    before = len(shop.wire("mail").handed) + shop.bus.parts.dispatcher.in_flight
-    paused = await shop.bus.campaigns.pause("spring")
-    assert paused.standing is Standing.PAUSED
-    await shop.bus.drain()
-    assert len(addresses(shop)) <= before < 400
-    progress = await shop.bus.campaigns.status("spring")
-    assert progress.reasons == {"held": {PAUSED: PRESSING - len(addresses(shop))}}
-    assert (await told(shop))["standing"] == "paused"
-    await shop.bus.campaigns.resume("spring")
-    await shop.bus.drain()
-    assert await told(shop) == {"standing": "done", "recipients": 400, "expanded": 400, "sent": 400}
-    assert len(set(addresses(shop))) == len(addresses(shop)) == 400
-
-
-async def test_what_a_pause_held_is_woken_as_fast_as_it_is_sent_whoever_dies(
-    open_shop: Any, monkeypatch: pytest.MonkeyPatch
-):
-    """The command that resumed it ended after its commit: a worker wakes the rest, a page at a time."""
-    shop = open_shop
-    await people(shop, 50)
-    await shop.bus.launch("news", name="spring")
-    await shop.bus.campaigns.advance()
-    store = shop.bus.parts.store
-    monkeypatch.setattr("omnibus.campaigns.campaigns.CHUNK", 10)
-    monkeypatch.setattr("omnibus.campaigns.campaigns.PRESSING", 20)
-    await shop.bus.campaigns.pause("spring")
-    assert (await told(shop))["held"] == 50
-    await shop.bus.campaigns.roll.steer("spring", Standing.RUNNING, shop.clock.now())
-    awake = []
-    for _ in range(4):
-        shop.bus.campaigns.look()
-        await shop.bus.campaigns.advance()
-        awake.append(len([each for each in await store.deliveries() if each.due == shop.clock.now()]))
-    assert awake == [0, 10, 20, 20]
-    await shop.bus.drain()
-    assert await told(shop) == {"standing": "done", "recipients": 50, "expanded": 50, "sent": 50}
-    assert len(set(addresses(shop))) == len(addresses(shop)) == 50
-
-
-async def test_what_a_worker_judged_but_did_not_hand_over_is_taken_back_by_the_pause(
-    open_shop: Any, monkeypatch: pytest.MonkeyPatch
-):
-    shop = open_shop
-    await people(shop, 20)
-    await shop.bus.launch("news", name="spring")
-    store = shop.bus.parts.store
-    usual = store.attempt
-
-    async def paused_just_before(tries: Any) -> Any:
-        await shop.bus.campaigns.pause("spring")
-        return await usual(tries)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(store, "attempt", paused_just_before)
-        await shop.bus.drain()
-    assert addresses(shop) == []
-    assert (await told(shop))["held"] == 20
-    assert [each for each in await store.deliveries(origin="campaign:spring") if each.lease or each.attempts] == []
-    await shop.bus.campaigns.resume("spring")
-    await shop.bus.drain()
-    assert len(addresses(shop)) == 20
-    await shop.balanced()
-
-
-async def test_a_lost_answer_is_not_handed_over_again_while_its_campaign_rests(shop: Any):
-    shop.channel("mail", idempotency="key")
-    shop.message("news", MESSAGE, via=["mail"], topic="news")
-    await shop.open()
-    await people(shop, 2)
-    shop.wire("mail").lose(arrived=False)
-    shop.wire("mail").lose(arrived=False)
-    await shop.bus.launch("news", name="spring")
-    await shop.bus.drain()
-    await shop.bus.campaigns.pause("spring")
-    await shop.until(timedelta(hours=2))
-    assert (len(addresses(shop)), (await told(shop))["unknown"]) == (2, 2)
-    await shop.bus.campaigns.resume("spring")
-    await shop.bus.drain()
-    assert (len(addresses(shop)), (await told(shop))["sent"]) == (4, 2)
-
-
-async def test_a_lost_answer_ends_when_its_campaign_is_stopped(shop: Any):
-    shop.channel("mail", idempotency="key")
-    shop.message("news", MESSAGE, via=["mail"], topic="news")
-    await shop.open()
-    await people(shop, 1)
-    shop.wire("mail").lose(arrived=False)
-    await shop.bus.launch("news", name="spring")
-    await shop.bus.drain()
-    await shop.bus.campaigns.stop("spring")
-    await shop.until(timedelta(minutes=1))
-    assert await told(shop) == {"standing": "stopped", "recipients": 1, "expanded": 1, "failed": 1}
-    assert len(addresses(shop)) == 1
 
 
 async def test_of_two_expanders_one_wins(open_shop: Any):
@@ -242,71 +91,6 @@ async def test_a_chunk_is_all_or_nothing(open_shop: Any, monkeypatch: pytest.Mon
     assert await shop.bus.parts.store.deliveries() == []
     await shop.bus.drain()
     assert await told(shop) == {"standing": "done", "recipients": 150, "expanded": 150, "sent": 150}
-
-
-async def test_held_ones_that_come_due_during_a_pause_wait_for_it(shop: Any):
-    shop.channel("mail")
-    shop.policy = '[policy]\nquiet_hours = "21:00-08:00"\nbudget = false\n'
-    shop.message("news", MESSAGE, via=["mail"], topic="news")
-    await shop.open()
-    shop.clock.set(shop.clock.now().replace(hour=23))
-    await people(shop, 10)
-    await shop.bus.launch("news", name="spring")
-    await shop.bus.drain()
-    assert (await told(shop))["held"] == 10
-    await shop.bus.campaigns.pause("spring")
-    await shop.until(timedelta(hours=12))
-    assert addresses(shop) == []
-    assert (await shop.bus.campaigns.status("spring")).reasons == {"held": {PAUSED: 10}}
-    await shop.bus.campaigns.resume("spring")
-    await shop.bus.drain()
-    assert len(addresses(shop)) == 10
-    await shop.balanced()
-
-
-async def test_a_paused_delivery_still_has_its_deadline(open_shop: Any):
-    shop = open_shop
-    await people(shop, 5)
-    await shop.bus.launch("news", name="spring")
-    await shop.bus.campaigns.advance()
-    await shop.bus.campaigns.pause("spring")
-    await shop.until(timedelta(days=4))
-    assert await told(shop) == {"standing": "paused", "recipients": 5, "expanded": 5, "expired": 5}
-
-
-async def test_a_stop_drops_what_waits_with_the_reason(open_shop: Any):
-    shop = open_shop
-    names = await people(shop, 400)
-    await shop.bus.launch("news", name="spring")
-    await shop.bus.campaigns.advance()
-    await shop.bus.parts.dispatcher.round()
-    await shop.bus.parts.dispatcher.finish()
-    sent = len(addresses(shop))
-    stopped = await shop.bus.campaigns.stop("spring")
-    assert stopped.standing is Standing.STOPPED
-    progress = await shop.bus.campaigns.status("spring")
-    assert progress.reasons == {"dropped": {STOPPED: PRESSING - sent}}
-    assert await told(shop) == {
-        "standing": "stopped", "recipients": 400, "expanded": PRESSING, "sent": sent, "dropped": PRESSING - sent,
-    }  # fmt: skip
-    await shop.bus.drain()
-    assert len(addresses(shop)) == sent
-    unlucky = next(each for each in names[:PRESSING] if f"{each}@example.com" not in addresses(shop))
-    assert await shop.types(unlucky, "message") == ["message.dropped"]
-    with pytest.raises(Conflict):
-        await shop.bus.campaigns.resume("spring")
-
-
-async def test_what_a_killed_stop_left_is_dropped_by_the_worker(open_shop: Any):
-    shop = open_shop
-    await people(shop, 30)
-    await shop.bus.launch("news", name="spring")
-    await shop.bus.campaigns.advance()
-    await shop.bus.campaigns.roll.steer("spring", Standing.STOPPED, shop.clock.now())
-    assert (await told(shop))["queued"] == 30
-    await shop.bus.drain()
-    assert await told(shop) == {"standing": "stopped", "recipients": 30, "expanded": 30, "dropped": 30}
-    assert addresses(shop) == []
 
 
 async def test_ids_and_identities_once_each(open_shop: Any):
@@ -410,21 +194,6 @@ async def test_no_message_no_campaign(open_shop: Any):
     with pytest.raises(NotFound):
         await shop.bus.campaigns.status("spring")
     assert await shop.bus.campaigns.list() == []
-
-
-async def test_a_message_that_is_gone_pauses_its_campaign_and_nobody_else(open_shop: Any):
-    shop = open_shop
-    await people(shop, 5)
-    await shop.bus.launch("news", name="spring")
-    shop.message("more", MESSAGE, via=["mail"], topic="news")
-    (shop.folder / "messages" / "news.md").unlink()
-    await shop.reopen()
-    await shop.bus.launch("more", name="summer")
-    await shop.bus.drain()
-    spring, summer = await shop.bus.campaigns.get("spring"), await shop.bus.campaigns.get("summer")
-    assert spring.standing is Standing.PAUSED
-    assert "there is no message `news`" in spring.reason
-    assert summer.expanded == 5
 
 
 async def test_a_receipt_does_not_wait_for_a_campaign(open_shop: Any, tmp_path: Path):
