@@ -220,6 +220,51 @@ async def test_those_that_nobody_uses_are_closed_after_a_while(monkeypatch: pyte
         await client.aclose()
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("swept", [True, False])
+@pytest.mark.parametrize(
+    ("told", "seconds", "connections"),
+    [
+        (b"Keep-Alive: timeout=5", 3.9, 1), (b"Keep-Alive: timeout=5", 4.1, 2),
+        (b"keep-alive: max=100, TIMEOUT = 5", 3.9, 1), (b"keep-alive: max=100, TIMEOUT = 5", 4.1, 2),
+        (b"keep-alive: timeout=1", 0.4, 1), (b"keep-alive: timeout=1", 0.6, 2), (b"keep-alive: timeout=0", 0.0, 2),
+        (b"keep-alive: timeout=60", 14.9, 1), (b"keep-alive: timeout=60", 15.1, 2), (b"x-timeout: timeout=5", 14.9, 1),
+        (b"keep-alive: 5", 14.9, 1), (b"keep-alive: timeout=soon", 14.9, 1), (b"x: y", 15.1, 2),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("answer", [OK, CHUNKED], ids=["plain", "chunked"])
+async def test_one_rests_no_longer_than_the_other_side_lets_it(
+    told: bytes, seconds: float, connections: int, answer: bytes, swept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that meets the closing of its connection is a lost answer, so none goes out on one whose time may be over."""
+    loop, asked, opened = asyncio.get_running_loop(), list[bytes](), 0
+    now = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: now)
+    if not swept:
+        monkeypatch.setattr(lines.Lines, "_sweep", lambda _: None)
+
+    async def talk(line: Line) -> None:
+        nonlocal opened
+        opened += 1
+        mine = opened
+        while True:
+            head = await line.asked()
+            if mine == 1 and asked and connections > 1:  # its time was over while this was on its way
+                return
+            asked.append(head.split(b" ", 2)[1])
+            await line.say(answer.replace(b"\r\n", b"\r\n%b\r\n" % told, 1))
+
+    async with served(talk) as url:
+        client = Client(url)
+        assert (await client.request("POST", "/one")).body == b"ok"
+        now += seconds
+        assert (await client.request("POST", "/two")).body == b"ok"
+        await client.aclose()
+    assert (asked, opened) == ([b"/one", b"/two"], connections)
+
+
 async def test_those_kept_elsewhere_make_room() -> None:
     """All that are open, in use or kept, wherever they lead to, are no more than the limit."""
     opened, ended = 0, asyncio.Semaphore(0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ from omnibus.http.plain import read_head
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
+
+_TIMEOUT = re.compile(r"\btimeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
 
 
 class Line(asyncio.Protocol):
@@ -28,7 +32,8 @@ class Line(asyncio.Protocol):
         self, connection: Connection, parser: ResponseHandler, transport: asyncio.Transport, origin: Origin
     ) -> None:
         self._connection, self._parser, self._transport, self.origin = connection, parser, transport, origin
-        self.since = 0.0  # when it was kept, by the loop's clock
+        self.fresh = self.until = 0.0  # when kept: until when it is trusted unseen, and may rest, by the loop's clock
+        self.rests = 0.0  # seconds that the other side lets it rest, as it says with the first answer
         self._over = False
         self._spoilt = parser.should_close  # nothing more is to be asked on it
         self._waiter: asyncio.Future[Answer | None] | None = None
@@ -50,10 +55,13 @@ class Line(asyncio.Protocol):
         self._transport.write(ask.data)
         return waiter
 
-    def answered(self) -> None:
-        """Look whether the request was read whole: what is left of it would precede the next one."""
+    def answered(self, answer: Answer) -> None:
+        """Look whether the request was read whole (what is left of it would precede the next one), and how long it may rest."""
         if self._transport.get_write_buffer_size():
             self._spoilt = True
+        if not self.rests:
+            self.rests = resting(answer.headers)
+            self._spoilt = self._spoilt or not self.rests
 
     def cut(self) -> None:
         """End what goes on: it has taken too long."""
@@ -154,6 +162,18 @@ class Line(asyncio.Protocol):
             if size > MAX_BODY:
                 raise Unknown("answer_too_big")
         return Answer(status, headers, b"".join(parts)[:MAX_BODY])
+
+
+def resting(headers: Mapping[str, str]) -> float:
+    """Read for how many seconds a connection may rest: a second less than the other side says, or half of what is less than two.
+
+    That second is for the way there: a request that meets the closing of its connection is a lost answer.
+
+    Source:
+        https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Keep-Alive (Node closes after 5 s, and says so).
+    """
+    told = _TIMEOUT.search(headers.get("keep-alive", ""))
+    return math.inf if told is None else max(int(told[1]) - 1.0, int(told[1]) / 2)
 
 
 def _told(headers: Mapping[str, str]) -> dict[str, str]:

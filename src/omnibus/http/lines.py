@@ -22,8 +22,8 @@ from omnibus.http.line import Line
 from omnibus.inflight import Room
 
 CONNECT = 5.0  # seconds for one connection at most
-KEEP_ALIVE = 15.0  # seconds; below what providers keep, or a POST dies on a connection they just closed
-FRESH = 1.0  # seconds in which we trust that the other side has not closed one
+KEEP_ALIVE = 15.0  # seconds at most; below what providers keep, or a POST dies on a connection they just closed
+FRESH = 1.0  # seconds at most in which we trust that the other side has not closed one
 
 
 class Lines:
@@ -52,7 +52,7 @@ class Lines:
     def fresh(self, origin: Origin, now: float) -> Line | None:
         """Take one that was in use a moment ago; None: ``take`` one."""
         kept = self._kept.get(origin)
-        if kept and now - kept[-1].since < FRESH and kept[-1].fit and self._room.enter():
+        if kept and now < kept[-1].fresh and kept[-1].fit and self._room.enter():
             return kept.pop()
         return None
 
@@ -78,10 +78,10 @@ class Lines:
     def back(self, line: Line, now: float) -> None:
         """Keep one for the next request, or close it."""
         if line.fit:
-            line.since = now
+            line.fresh, line.until = now + min(FRESH, line.rests), now + min(KEEP_ALIVE, line.rests)
             self._kept.setdefault(line.origin, []).append(line)
             if self._sweeper is None:
-                self._sweeper = asyncio.get_running_loop().call_later(KEEP_ALIVE, self._sweep)
+                self._sweeper = asyncio.get_running_loop().call_at(line.until, self._sweep)
         else:
             line.close()
         self._room.leave()
@@ -107,10 +107,10 @@ class Lines:
         if self._kept.get(origin):
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        kept, oldest = self._kept.get(origin, []), asyncio.get_running_loop().time() - KEEP_ALIVE
+        kept, now = self._kept.get(origin, []), asyncio.get_running_loop().time()
         while kept:
             line = kept.pop()
-            if line.fit and line.since >= oldest:
+            if line.fit and now < line.until:
                 return line
             line.close()
         return None
@@ -141,8 +141,8 @@ class Lines:
         return Line(connection, protocol, transport, origin)
 
     def _make_room(self) -> None:
-        """Close those that are kept elsewhere, the oldest first, where there would be too many."""
-        kept = sorted((line for lines in self._kept.values() for line in lines), key=lambda line: line.since)
+        """Close those that are kept elsewhere, whose time is over first, where there would be too many."""
+        kept = sorted((line for lines in self._kept.values() for line in lines), key=lambda line: line.until)
         for line in kept[: max(len(kept) + self._room.taken - self._limit, 0)]:
             self._kept[line.origin].remove(line)
             line.close()
@@ -150,15 +150,16 @@ class Lines:
     def _sweep(self) -> None:
         """Close those that are kept for too long."""
         loop, self._sweeper = asyncio.get_running_loop(), None
-        oldest = loop.time() - KEEP_ALIVE
+        now = loop.time()
         for origin, lines in list(self._kept.items()):
-            while lines and (lines[0].since <= oldest or not lines[0].fit):
-                lines.pop(0).close()
+            for line in [line for line in lines if now >= line.until or not line.fit]:
+                lines.remove(line)
+                line.close()
             if not lines:
                 del self._kept[origin]
         if self._kept:
-            first = min(lines[0].since for lines in self._kept.values())
-            self._sweeper = loop.call_at(first + KEEP_ALIVE, self._sweep)
+            first = min(line.until for lines in self._kept.values() for line in lines)
+            self._sweeper = loop.call_at(first, self._sweep)
 
     def _open(self) -> aiohttp.TCPConnector:
         self._connector = aiohttp.TCPConnector(

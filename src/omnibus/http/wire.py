@@ -51,7 +51,7 @@ class Wire:
         self._deadlines.begin(line, until)
         try:
             answer = await line.ask(ask) or await line.read()
-            line.answered()
+            line.answered(answer)
         except BaseException:
             line.close()
             raise
