@@ -83,6 +83,32 @@ async def test_what_a_worker_judged_but_did_not_hand_over_is_taken_back_by_the_p
     await shop.balanced()
 
 
+@pytest.mark.parametrize(
+    ("standing", "end"), [(Standing.PAUSED, {"held": {PAUSED: 20}}), (Standing.STOPPED, {"dropped": {STOPPED: 20}})]
+)
+async def test_what_was_judged_before_a_campaign_rests_is_judged_again_by_the_attempt(
+    open_shop: Any, monkeypatch: pytest.MonkeyPatch, standing: Standing, end: Any
+):
+    """Only its row moved yet; nothing was taken back."""
+    shop = open_shop
+    await people(shop, 20)
+    await shop.bus.launch("news", name="spring")
+    store, roll = shop.bus.parts.store, shop.bus.campaigns.roll
+    usual = store.attempt
+
+    async def steered_just_before(tries: Any) -> Any:
+        await roll.steer("spring", standing, shop.clock.now())
+        return await usual(tries)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "attempt", steered_just_before)
+        await shop.bus.drain()
+    assert addresses(shop) == []
+    assert (await shop.bus.campaigns.status("spring")).reasons == end
+    assert [each for each in await store.deliveries(origin="campaign:spring") if each.lease or each.attempts] == []
+    await told(shop)
+
+
 async def test_a_lost_answer_is_not_handed_over_again_while_its_campaign_rests(shop: Any):
     shop.channel("mail", idempotency="key")
     shop.message("news", MESSAGE, via=["mail"], topic="news")

@@ -191,6 +191,7 @@ class Desk:
             id_, delivery.id, delivery.lease, number, route.channel, route.provider,
             route.identity.ref if route.identity else "", route.points if limits else 0, now, change,
             () if last else limits, (promised.code,) if promised else (), chosen.judgement.text(),
+            origin=delivery.origin,
         )  # fmt: skip
         address = road.redirect.get(route.identity.kind, route.identity.value) if route.identity else ""
         return Ready(Parcel(delivery, route, provider, said.message, said.content, address, attempt, after), wish, late)

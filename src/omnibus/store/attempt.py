@@ -31,7 +31,11 @@ class CodeRow:
 @swift
 @dataclass(frozen=True, slots=True)
 class Try:
-    """Ask to write an attempt down before its request leaves, guarded by version, budget, pause and lease."""
+    """Ask to write an attempt down before its request leaves, guarded by version, budget, pause and lease.
+
+    Args:
+        origin: of the delivery; a campaign that is paused or stopped lets none of its attempts be written down.
+    """
 
     attempt: str
     delivery: str
@@ -47,6 +51,12 @@ class Try:
     codes: tuple[CodeRow, ...] = ()
     decision: str = ""
     digest: str = ""
+    origin: str = ""
+
+    @property
+    def rests(self) -> tuple[str, str]:
+        """Name the rests that keep it from leaving: of its provider, and of its campaign."""
+        return f"{self.channel}/{self.provider}", self.origin
 
 
 class Grant(StrEnum):
@@ -55,7 +65,7 @@ class Grant(StrEnum):
     GRANTED = "granted"  #: the row is committed; the request may leave
     STALE = "stale"  #: the context moved; judge again
     OVER = "over"  #: the budget is spent; judge again
-    PAUSED = "paused"  #: the provider rests, for every worker
+    PAUSED = "paused"  #: its provider rests, or its campaign; judge again
     LOST = "lost"  #: the lease is somebody else's now
 
 

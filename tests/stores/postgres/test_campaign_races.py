@@ -84,14 +84,14 @@ async def test_a_pause_sees_the_attempt_that_was_faster(
     taken = {each.customer: each for each in await store.claim(NOW, limit=10, lease="w", term=60)}
     other = await connect()
     async with other.transaction():
-        asked = attempt("a1", taken["c1"].id, "c1", 0)
+        asked = attempt("a1", taken["c1"].id, "c1", 0, origin=SPRING.origin)
         assert await outbox.attempt(other, [asked], frozenset()) == [Grant.GRANTED]
         pausing = asyncio.create_task(pause(store))
         await blocked()
     await pausing
     told = {each.customer: each for each in await store.deliveries()}
     assert [(told[who].state, told[who].lease) for who in ("c1", "c2")] == [(State.SENDING, "w"), (State.HELD, "")]
-    assert await store.attempt([attempt("a2", taken["c2"].id, "c2", 0)]) == [Grant.LOST]
+    assert await store.attempt([attempt("a2", taken["c2"].id, "c2", 0, origin=SPRING.origin)]) == [Grant.LOST]
 
 
 async def test_an_attempt_after_a_pause_is_lost(
@@ -103,7 +103,39 @@ async def test_an_attempt_after_a_pause_is_lost(
     async with other.transaction():
         await campaigns.steer(other, "spring", Standing.PAUSED, NOW, "")
         await campaigns.follow(other, "spring", NOW, 10)
-        trying = asyncio.create_task(store.attempt([attempt("a1", taken["c1"].id, "c1", 0)]))
+        trying = asyncio.create_task(store.attempt([attempt("a1", taken["c1"].id, "c1", 0, origin=SPRING.origin)]))
         await blocked()
     assert await trying == [Grant.LOST]
     assert await store.attempts(taken["c1"].id) == []
+
+
+@pytest.mark.parametrize("standing", [Standing.PAUSED, Standing.STOPPED])
+async def test_an_attempt_waits_for_a_pause_that_is_being_committed(
+    store: Postgres, running: Campaign, connect: Callable[[], Any], blocked: Callable[[], Any], standing: Standing
+) -> None:
+    """Nothing was taken back yet, and its own look at who rests may be older: the commit decides."""
+    await store.expand(chunk(running))
+    taken = {each.customer: each for each in await store.claim(NOW, limit=10, lease="w", term=60)}
+    other = await connect()
+    async with other.transaction():
+        await campaigns.steer(other, "spring", standing, NOW, "")
+        trying = asyncio.create_task(store.attempt([attempt("a1", taken["c1"].id, "c1", 0, origin=SPRING.origin)]))
+        await blocked()
+    assert await trying == [Grant.PAUSED]
+    assert await store.attempts(taken["c1"].id) == []
+
+
+async def test_a_pause_that_answered_waited_for_the_attempts_before_it(
+    store: Postgres, running: Campaign, connect: Callable[[], Any], blocked: Callable[[], Any]
+) -> None:
+    await store.expand(chunk(running))
+    taken = {each.customer: each for each in await store.claim(NOW, limit=10, lease="w", term=60)}
+    other = await connect()
+    async with other.transaction():
+        asked = attempt("a1", taken["c1"].id, "c1", 0, origin=SPRING.origin)
+        assert await outbox.attempt(other, [asked], frozenset()) == [Grant.GRANTED]
+        steering = asyncio.create_task(store.steer("spring", Standing.PAUSED, NOW))
+        await blocked()
+        assert await store.pauses(NOW) == {}
+    assert await steering
+    assert [each.id for each in await store.attempts(taken["c1"].id)] == ["a1"]

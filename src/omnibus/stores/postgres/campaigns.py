@@ -1,7 +1,8 @@
 """Campaigns: the list, the chunk, the cursor, pause and stop.
 
 Locks, in the order of everything here: the campaign's row, then lanes by customer. Whoever expands or steers holds the
-row, so no delivery of a campaign is made while it is paused, and no two workers hand the same chunk out.
+row, so no delivery of a campaign is made while it is paused, and no two workers hand the same chunk out. Whoever steers
+waits for the attempts that are being committed, as for a provider that rests, so that none is once it answered.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from omnibus.model.campaign import FOREVER, PAUSED, STEERING, STEP, STOPPED, Campaign, Chunk, Progress, Standing
 from omnibus.model.customer import PUBLIC
 from omnibus.model.delivery import Delivery
+from omnibus.stores.postgres import shelf
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.accepting import spread
 from omnibus.stores.postgres.engine import Connection
@@ -219,6 +221,7 @@ async def steer(db: Connection, name: str, standing: Standing, now: datetime, re
     found = await _one(db, name, " FOR UPDATE")
     if found is None or standing not in STEERING[found.standing]:
         return found
+    await shelf.still(db, found.origin)
     async with db.pipeline():
         await db.execute(STEER, (standing.value, to_micros(now), reason, name))
         await db.execute(REST, rest_row(found, standing))

@@ -59,9 +59,9 @@ async def claim(
 
 
 async def attempt(db: Connection, tries: Sequence[Try], stirring: frozenset[str]) -> list[Grant]:
-    """Write attempts down, each guarded on its own; a provider that is told to rest waits for none of them."""
+    """Write attempts down, each guarded on its own; whoever is told to rest meanwhile rests when they are."""
     changes = [each.change for each in tries]
-    await plain.lock(db, changes, (), {plain.provider_of(each) for each in tries})
+    await plain.lock(db, changes, (), {name for each in tries for name in each.rests if name})
     granted = await plain.attempt(db, tries)
     left = [each for each in tries if each.attempt not in granted]
     grants = dict(zip([each.attempt for each in left], await _judged(db, left, stirring), strict=True))
@@ -72,13 +72,13 @@ async def _judged(db: Connection, tries: Sequence[Try], stirring: frozenset[str]
     if not tries:
         return []
     await db.execute(UNPIN)
-    providers = sorted({plain.provider_of(each) for each in tries})
+    rests = sorted({name for each in tries for name in each.rests})
     rows = [(each.change.customer, each.delivery) for each in tries]
     sheet = await open_sheet(db, [each.change for each in tries], stirring, rows=rows)
     limits = [(each, limit) for each in tries for limit in each.limits]
     async with db.pipeline():
         started = min(to_micros(each.started) for each in tries)
-        resting = await db.execute(sql.RESTING, (providers, started))
+        resting = await db.execute(sql.RESTING, (rests, started))
         asked = [(each.change.customer, to_micros(limit.since), limit.channel) for each, limit in limits]
         sums = await batch(db, sql.SPENT, asked)
     spent = {row[0]: row[1] for row in await sums.fetchall()} if sums is not None else {}
@@ -113,7 +113,7 @@ class _Page:
         customer = each.change.customer
         if row is None or row.lease != each.lease:
             return Grant.LOST
-        if self.resting.get(plain.provider_of(each), 0) > started:
+        if any(self.resting.get(name, 0) > started for name in each.rests):
             return Grant.PAUSED
         if each.limits and self._spent[customer] + each.points > self.left[each.attempt]:
             return Grant.OVER

@@ -21,14 +21,14 @@ from omnibus.stores.schema import to_micros
 from omnibus.stores.texts import without_nul
 
 LOCK = (
-    f"SELECT (SELECT count(pg_advisory_xact_lock_shared(7304, hashtext(p.name))) FROM {sql.listed('p', 'name')}),"  # against `shelf.pause`
+    f"SELECT (SELECT count(pg_advisory_xact_lock_shared(7304, hashtext(p.name))) FROM {sql.listed('p', 'name')}),"  # against `shelf.still`
     f" (SELECT count(*) FROM {sql.listed('u')} CROSS JOIN LATERAL"
     " (SELECT x.customer FROM context x WHERE x.customer = u.customer FOR UPDATE) x),"
     f" (SELECT count(*) FROM {sql.listed('u')} CROSS JOIN LATERAL"
     " (SELECT l.customer FROM lane l WHERE l.customer = u.customer FOR UPDATE) l)"
 )
 _STANDS = (
-    "CROSS JOIN LATERAL (SELECT d.ctid AS place FROM delivery d WHERE d.customer = u.customer AND d.id = u.delivery"
+    "CROSS JOIN LATERAL (SELECT d.ctid AS place, d.origin FROM delivery d WHERE d.customer = u.customer AND d.id = u.delivery"
     " AND d.lease = u.lease AND d.state = 'sending' AND d.reported = '' OFFSET 0) d"
     ' CROSS JOIN LATERAL (SELECT FROM customer c WHERE c.id = u.customer AND c."into" IS NULL OFFSET 0) c'
     " LEFT JOIN LATERAL (SELECT x.ctid AS place, x.version FROM context x WHERE x.customer = u.customer OFFSET 0) x ON true"
@@ -46,7 +46,7 @@ WITH over AS MATERIALIZED (
     )
 } {_STANDS}
   WHERE coalesce(x.version, 0) = u.version AND u.id NOT IN (SELECT attempt FROM over)
-    AND coalesce((SELECT p.until FROM pause p WHERE p.provider = u.name), 0) <= u.started
+    AND NOT EXISTS (SELECT FROM pause p WHERE p.provider IN (u.name, d.origin) AND p.until > u.started)
 ), made AS (
   INSERT INTO attempt (id, delivery, customer, number, channel, provider, identity, points, started, digest)
   SELECT id, delivery, customer, number, channel, provider, identity, points, started, digest FROM ok
@@ -94,13 +94,13 @@ WITH ok AS MATERIALIZED (
 """
 
 
-async def lock(db: Connection, changes: Iterable[Change], customers: Iterable[str], providers: Iterable[str]) -> None:
-    """Take the locks of a batch, those of contexts that are yet to be made included."""
+async def lock(db: Connection, changes: Iterable[Change], customers: Iterable[str], rests: Iterable[str]) -> None:
+    """Take the locks of a batch, those of contexts that are yet to be made and of *rests* that are yet to begin included."""
     owners = {each.customer: each.version for each in changes}
     fresh = sorted(customer for customer, version in owners.items() if version == 0)
     await batch(db, sql.NEW_CONTEXTS, [(each,) for each in fresh])
     everybody = listed(sorted(owners.keys() | set(customers)))
-    await db.execute(LOCK, (listed(sorted(providers)), everybody, everybody))
+    await db.execute(LOCK, (listed(sorted(rests)), everybody, everybody))
 
 
 async def attempt(db: Connection, tries: Sequence[Try]) -> set[str]:
@@ -140,13 +140,8 @@ def guards_only(change: Change) -> bool:
 def _try_row(each: Try) -> Row:
     return (
         each.attempt, each.delivery, each.change.customer, each.lease, each.change.version, each.number, each.channel,
-        each.provider, each.identity, each.points, to_micros(each.started), each.digest, each.decision, provider_of(each),
+        each.provider, each.identity, each.points, to_micros(each.started), each.digest, each.decision, each.rests[0],
     )  # fmt: skip
-
-
-def provider_of(each: Try) -> str:
-    """Name a try's provider as pauses do."""
-    return f"{each.channel}/{each.provider}"
 
 
 async def settle(

@@ -16,7 +16,7 @@ from omnibus.stores.schema import from_micros, to_micros
 from omnibus.stores.texts import matchless
 
 GUARD_CODE = "SELECT pg_advisory_xact_lock(7305, hashtext(%s))"  # baskets of one code, one after the other
-GUARD_PROVIDER = "SELECT pg_advisory_xact_lock(7304, hashtext(%s))"
+GUARD_REST = "SELECT pg_advisory_xact_lock(7304, hashtext(%s))"
 REDEEM = "INSERT INTO redemption (code, basket, offer, customer, once, at) VALUES (%s, %s, %s, %s, %s, %s)"
 PAUSE = (
     "INSERT INTO pause AS p (provider, until, reason) VALUES (%s, %s, %s) ON CONFLICT (provider) DO UPDATE SET"
@@ -58,9 +58,14 @@ async def redeem(
     return Redemption(True, code.offer, basket, customer=customer)
 
 
+async def still(db: Connection, name: str) -> None:
+    """Wait for the attempts that are being committed of whom is about to rest: those that come after see that it does."""
+    await db.execute(GUARD_REST, (name,))
+
+
 async def pause(db: Connection, provider: str, until: datetime, reason: str, now: datetime) -> None:
-    """Let a provider rest; only ever prolonged. Waits for attempts that are being committed, so none comes after it."""
-    await db.execute(GUARD_PROVIDER, (provider,))
+    """Let a provider rest; only ever prolonged."""
+    await still(db, provider)
     await db.execute(PAUSE, (provider, to_micros(until), reason))
     await void(db, provider, (until - now).total_seconds())
 

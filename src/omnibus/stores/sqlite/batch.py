@@ -105,13 +105,13 @@ def attempt(db: apsw.Connection, tries: Sequence[Try], stirring: frozenset[str])
     plain = [each for each in tries if alone and _guards_only(each.change)]
     resting = {row[0] for row in db.execute(_RESTS, (min(to_micros(each.started) for each in tries),))}
     over = _over(db, plain)
-    free = not over and resting.isdisjoint([f"{each.channel}/{each.provider}" for each in tries])
+    free = not over and not (resting and any(not resting.isdisjoint(each.rests) for each in tries))
     if free and len(plain) == len(tries) and straight.attempt(db, tries):
         return [Grant.GRANTED] * len(tries)
     standings = _standings(db, [each.delivery for each in plain])
     answers, granted, again = [], [], []
     for each in tries:
-        if each.delivery not in standings or f"{each.channel}/{each.provider}" in resting:
+        if each.delivery not in standings or not resting.isdisjoint(each.rests):
             answers.append(outbox.attempt_one(db, each, stirring))
             continue
         answer = _grant(each, standings[each.delivery], over)

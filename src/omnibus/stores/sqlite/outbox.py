@@ -41,8 +41,8 @@ def attempt_one(db: apsw.Connection, each: Try, stirring: frozenset[str]) -> Gra
     if row is None or row[0] != each.lease:
         return Grant.LOST
     started = to_micros(each.started)
-    rests = "SELECT 1 FROM pause WHERE provider=? AND until>?"
-    if db.execute(rests, (f"{each.channel}/{each.provider}", started)).fetchone():
+    rests = "SELECT 1 FROM pause WHERE provider IN (?, ?) AND until>?"
+    if db.execute(rests, (*each.rests, started)).fetchone():
         return Grant.PAUSED
     if over(db, each):
         return Grant.OVER

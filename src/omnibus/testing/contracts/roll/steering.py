@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from omnibus.model.campaign import FOREVER, PAUSED, STOPPED, Standing
 from omnibus.model.delivery import State
-from omnibus.store import Grant, Store
-from omnibus.testing.contracts.roll.parts import MAIL, RollParts
-from omnibus.testing.contracts.store import MINUTE, NOW, attempt, settled
+from omnibus.model.event import Event
+from omnibus.store import Change, Grant, Store
+from omnibus.testing.contracts.roll.parts import MAIL, SPRING, RollParts
+from omnibus.testing.contracts.store import MINUTE, NOW, attempt, delivery, settled
 
 
 class SteeringContract(RollParts):
@@ -63,6 +65,32 @@ class SteeringContract(RollParts):
         await self.followed(store)
         assert sorted(await self.claim(store)) == [ids["c3"], ids["c4"]]
         assert await store.settle([settled(ids["c1"], "c1")]) == [True]
+
+    @pytest.mark.parametrize("standing", [Standing.PAUSED, Standing.STOPPED])
+    async def test_no_attempt_is_written_down_once_it_rests(self, store: Store, standing: Standing) -> None:
+        """However it was judged before; others go on beside it, and nothing is taken back for it."""
+        roll = self.roll(store)
+        await self.expanded(store, "c1", "c2")
+        await self.accept(store, delivery("other", "ada"))
+        mine = {each.customer: each for each in await store.claim(NOW, limit=3, lease="w", term=60)}
+        ours = [attempt(f"a-{who}", mine[who].id, who, 0, origin=SPRING.origin) for who in ("c1", "c2")]
+        noted = Event("m", "contract", "message.held", NOW, "c2")
+        ours[1] = replace(ours[1], change=Change("c2", 0, (noted,), {}, noted.order))
+        assert await roll.steer("spring", standing, NOW)
+        both = [*ours, attempt("a-ada", "other", "ada", 0)]
+        assert await store.attempt(both) == [Grant.PAUSED, Grant.PAUSED, Grant.GRANTED]
+        assert await store.attempt(ours[:1]) == [Grant.PAUSED]
+        assert [await store.attempts(mine[who].id) for who in ("c1", "c2")] == [[], []]
+        assert await store.events(["c2"]) == []
+        assert {each.state for each in await store.deliveries()} == {State.SENDING}
+        await self.followed(store)
+        assert await store.attempt(ours) == [Grant.LOST, Grant.LOST]
+        if standing is Standing.PAUSED:
+            assert await roll.steer("spring", Standing.RUNNING, NOW)
+            await self.followed(store)
+            again = [each for each in await store.claim(NOW, limit=3, lease="w", term=60) if each.customer == "c1"]
+            assert await store.attempt([replace(ours[0], delivery=again[0].id)]) == [Grant.GRANTED]
+        await self.sound(store)
 
     async def test_a_paused_one_is_not_expanded(self, store: Store) -> None:
         """Its cursor stands still."""
