@@ -15,12 +15,12 @@ import pytest
 from omnibus.bench import guarded, letters, machine, wire
 from omnibus.bench.mail import same
 from omnibus.bench.peers import CELERY, TASKIQ, Peers
-from omnibus.bench.rounds import Absent, Unbalanced
-from omnibus.bench.servers import Server, Sink
+from omnibus.bench.rounds import Unbalanced, Unmeasured
+from omnibus.bench.servers import Process, SinkProcess
 
 
 async def test_the_sink_counts_distinct_ids(tmp_path: Path) -> None:
-    sink = Sink(tmp_path)
+    sink = SinkProcess(tmp_path)
     await sink.start()
     try:
         post, close = wire.bare(sink.url, 2)
@@ -35,7 +35,7 @@ async def test_the_sink_counts_distinct_ids(tmp_path: Path) -> None:
 
 
 async def test_the_mail_sink_counts_mails_and_ids(tmp_path: Path) -> None:
-    sink = Sink(tmp_path, "sink_smtp")
+    sink = SinkProcess(tmp_path, "sink_smtp")
     await sink.start()
     try:
         assert await letters.counted(sink) == (0, 0)
@@ -92,7 +92,7 @@ def test_a_run_that_is_told_to_end_leaves_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_dies_is_told_with_its_last_words(tmp_path: Path) -> None:
-    server = Server([sys.executable, "-c", "raise SystemExit('no room')"], tmp_path / "server")
+    server = Process([sys.executable, "-c", "raise SystemExit('no room')"], tmp_path / "server")
     with pytest.raises(RuntimeError, match="it ended at once: no room"):
         await server.listening(1)
     await server.stop()
@@ -103,8 +103,8 @@ def test_a_peer_that_is_not_here_says_why(peer, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("omnibus.bench.peers.find_spec", lambda name: None)
     monkeypatch.setattr(machine, "lonely", lambda: False)
     assert peer.lacking.endswith("is not installed: pip install 'omnibus-bus[bench]'")
-    rows = Peers(tmp_path, Sink(tmp_path), 10).rows("x")
-    assert [type(row) for row in rows] == [Absent] * 6
+    rows = Peers(tmp_path, SinkProcess(tmp_path), 10).rows("x")
+    assert [type(row) for row in rows] == [Unmeasured] * 6
 
 
 def test_without_a_broker_there_is_no_peer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,15 +8,15 @@ import pytest
 
 from omnibus.bench.goals import GOALS, Goal
 from omnibus.bench.rounds import (
-    Absent,
+    Contender,
     Figure,
+    Findings,
     Measure,
-    Outcome,
-    Row,
     Sample,
     Scene,
     Trial,
     Unbalanced,
+    Unmeasured,
     measure,
     measures_shown,
     rate_over,
@@ -27,7 +27,7 @@ from omnibus.bench.rounds import (
 HALF = Goal("x", "half", 0.5, 0.8)
 
 
-def row(name: str, *samples: Any, peer: bool = False, sink: str = "", wrong: str = "") -> Row:
+def row(name: str, *samples: Any, peer: bool = False, sink: str = "", wrong: str = "") -> Contender:
     left = list(samples)
 
     async def check() -> None:
@@ -43,7 +43,7 @@ def row(name: str, *samples: Any, peer: bool = False, sink: str = "", wrong: str
 
         return Trial(run, check)
 
-    return Row(name, make, "FULL", peer=peer, sink=sink)
+    return Contender(name, make, "FULL", peer=peer, sink=sink)
 
 
 def at(rate: float, **more: Any) -> Sample:
@@ -85,7 +85,7 @@ async def test_less_is_better_where_it_is() -> None:
 
 async def test_a_peer_that_fails_is_missing_with_the_reason_and_the_others_go_on() -> None:
     scene = Scene(
-        "s", "units", (row("a", at(1), at(2)), row("b", at(1), RuntimeError("its broker died"), peer=True), Absent("c", "not here")),
+        "s", "units", (row("a", at(1), at(2)), row("b", at(1), RuntimeError("its broker died"), peer=True), Unmeasured("c", "not here")),
         (rate_over("a", "b", HALF), rate_over("a", "c")),
     )  # fmt: skip
     outcome = await measure(scene, 2, lambda text: None, warm=False)
@@ -117,7 +117,7 @@ async def test_percentiles_are_those_of_all_rounds_together() -> None:
 
 @pytest.mark.parametrize(("rate", "bound"), [(69.0, False), (71.0, True)])
 def test_a_row_near_what_its_sink_can_take_is_marked(rate: float, bound: bool) -> None:
-    outcome = Outcome(Scene("s", "units", (row("a", sink="http"),)), {"a": [Figure(rate, None)]})
+    outcome = Findings(Scene("s", "units", (row("a", sink="http"),)), {"a": [Figure(rate, None)]})
     assert rows_shown(outcome, {"http": 100.0})[0]["sink_bound"] is bound
     assert rows_shown(outcome, {})[0]["sink_bound"] is None
 

@@ -20,7 +20,7 @@ class Mail(FakeChannel):
     name: ClassVar[str] = "mail"
 
 
-class Sink(Provider):
+class SinkProcess(Provider):
     channel, scheme, idempotency, key_window = Mail, "sink", "key", 0
 
     class Settings(ProviderSettings):
@@ -43,7 +43,7 @@ class Sink(Provider):
 
 @hookimpl
 def omnibus_register(register: Any) -> None:
-    register(Mail, Sink)
+    register(Mail, SinkProcess)
 
 
 def bus(folder: Path) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from omnibus.bench.goals import GOALS
-from omnibus.bench.rounds import Row, Scene, Trial, Unbalanced, rate_over
+from omnibus.bench.rounds import Contender, Scene, Trial, Unbalanced, rate_over
 from omnibus.bench.scenes import NOW, Bench, balanced
 from omnibus.bus import Bus
 from omnibus.campaigns.campaigns import CHUNK
@@ -26,18 +26,18 @@ class Alone:
     def scenes(self) -> list[Scene]:
         """List them."""
         bench = self.bench
-        thousands = Row(THOUSANDS, bench.raw_thousands, "FULL")
-        hundreds = Row(HUNDREDS, bench.raw_hundreds, "FULL")
-        single = Row(SINGLE, bench.raw_single, "FULL")
+        thousands = Contender(THOUSANDS, bench.raw_thousands, "FULL")
+        hundreds = Contender(HUNDREDS, bench.raw_hundreds, "FULL")
+        single = Contender(SINGLE, bench.raw_single, "FULL")
         return [
-            Scene("campaign-noop", "messages", (Row("bus", self.pipeline, "FULL"), thousands),
+            Scene("campaign-noop", "messages", (Contender("bus", self.pipeline, "FULL"), thousands),
                   (rate_over("bus", THOUSANDS, GOALS["6"]),)),
-            Scene("send-50-callers", "sends", (Row("bus", self.callers, "FULL"), single),
+            Scene("send-50-callers", "sends", (Contender("bus", self.callers, "FULL"), single),
                   (rate_over("bus", SINGLE, GOALS["7"]),)),
             Scene("expansion", "deliveries",
-                  (Row("campaign", self.expansion, "FULL"), Row("send_many", self.many, "FULL"), thousands),
+                  (Contender("campaign", self.expansion, "FULL"), Contender("send_many", self.many, "FULL"), thousands),
                   (rate_over("campaign", THOUSANDS, GOALS["8"]), rate_over("send_many", THOUSANDS))),
-            Scene("folding", "events", (Row("bus", self.folding, "FULL"), hundreds), (rate_over("bus", HUNDREDS),)),
+            Scene("folding", "events", (Contender("bus", self.folding, "FULL"), hundreds), (rate_over("bus", HUNDREDS),)),
         ]  # fmt: skip
 
     async def pipeline(self) -> Trial:

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from omnibus.bench.alone import enqueue
 from omnibus.bench.goals import GOALS
 from omnibus.bench.peers import Peers
-from omnibus.bench.rounds import Measure, Row, Scene, Trial, Unbalanced, rate_over
+from omnibus.bench.rounds import Contender, Measure, Scene, Trial, Unbalanced, rate_over
 from omnibus.bench.scenes import Bench, Setting, balanced
-from omnibus.bench.servers import Sink
-from omnibus.bench.wire import Wire, lean, plain
+from omnibus.bench.servers import SinkProcess
+from omnibus.bench.wire import ClientScenes, lean, plain
 from omnibus.errors import Unknown
 from omnibus.hookspecs import hookimpl
 from omnibus.http import Client
@@ -71,17 +71,17 @@ def to_sink(url: str, points: int = 6, store: str = "sqlite:omnibus.db") -> Sett
 class CampaignHttp:
     """Make the scene."""
 
-    def __init__(self, bench: Bench, sink: Sink, wire: Wire, peers: Peers) -> None:
+    def __init__(self, bench: Bench, sink: SinkProcess, wire: ClientScenes, peers: Peers) -> None:
         self.bench, self.sink, self.wire, self.peers = bench, sink, wire, peers
 
     async def scene(self) -> Scene:
         """Make it; the loops and the peers post what the campaign's own content is long."""
         size, text = self.bench.size, await self._text()
         rows = (
-            Row("bus", self.enqueued, "FULL", "all features on, accepted before", "http"),
-            Row("bus, launched", self.launched, "FULL", "bus.launch to everybody, expansion included", "http"),
-            Row("httpx loop", self.wire.loop(plain, 50, size.sent // 2, text), setup="httpx.AsyncClient, same transport", sink="http"),
-            Row("lean loop", self.wire.loop(lean, 50, size.sent // 2, text), setup="the client of the bus", sink="http"),
+            Contender("bus", self.enqueued, "FULL", "all features on, accepted before", "http"),
+            Contender("bus, launched", self.launched, "FULL", "bus.launch to everybody, expansion included", "http"),
+            Contender("httpx loop", self.wire.loop(plain, 50, size.sent // 2, text), setup="httpx.AsyncClient, same transport", sink="http"),
+            Contender("lean loop", self.wire.loop(lean, 50, size.sent // 2, text), setup="the client of the bus", sink="http"),
             *self.peers.rows(text),
         )  # fmt: skip
         celery, taskiq = "Celery + Redis, send only", "taskiq + NATS, send only"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omnibus.bench.alone import enqueue
 from omnibus.bench.goals import GOALS
-from omnibus.bench.rounds import Row, Scene, Trial, Unbalanced, rate_over
+from omnibus.bench.rounds import Contender, Scene, Trial, Unbalanced, rate_over
 from omnibus.bench.scenes import NOW, PLAIN, Bench
 from omnibus.stores.schema import to_micros
 
@@ -31,7 +31,7 @@ class Crowded:
         return Scene(
             "full-store", "messages",
             (
-                Row(empty, self.empty, "FULL"), Row(finished, self.finished, "FULL"), Row(delayed, self.delayed, "FULL"),
+                Contender(empty, self.empty, "FULL"), Contender(finished, self.finished, "FULL"), Contender(delayed, self.delayed, "FULL"),
             ),
             (rate_over(finished, empty, GOALS["12a"]), rate_over(delayed, empty, GOALS["12b"])),
         )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from omnibus.bench.alone import HUNDREDS, enqueue
 from omnibus.bench.goals import GOALS
-from omnibus.bench.rounds import Measure, Row, Scene, Trial, Unbalanced, rate_over
+from omnibus.bench.rounds import Contender, Measure, Scene, Trial, Unbalanced, rate_over
 from omnibus.bench.scenes import NOW, Bench, IdleProvider, Setting
 from omnibus.bus import Bus
 from omnibus.errors import Forged
@@ -81,16 +81,16 @@ class Intake:
 
     def scenes(self) -> list[Scene]:
         """List them."""
-        hundreds = Row(HUNDREDS, self.bench.raw_hundreds, "FULL")
+        hundreds = Contender(HUNDREDS, self.bench.raw_hundreds, "FULL")
         rate = Measure(("bus",), lambda a: a.rate, what="bus", unit="/s")
         return [
-            Scene("inbound", "webhooks", (Row("bus", self.inbound, "FULL", f"{CONNECTIONS} connections"), hundreds),
+            Scene("inbound", "webhooks", (Contender("bus", self.inbound, "FULL", f"{CONNECTIONS} connections"), hundreds),
                   (rate_over("bus", HUNDREDS, GOALS["15"]), rate)),
-            Scene("import", "events", (Row("bus", self.importing, "FULL", f"visits of {VISIT} lines"), hundreds),
+            Scene("import", "events", (Contender("bus", self.importing, "FULL", f"visits of {VISIT} lines"), hundreds),
                   (Measure(("bus",), lambda a: a.rate, GOALS["16a"]), rate_over("bus", HUNDREDS))),
             Scene("rebuild", "contexts",
-                  (Row("bus", partial(self.rebuild, LINES), "FULL", f"{LINES} events each"),
-                   Row("few", partial(self.rebuild, FEW), "FULL", f"{FEW} events each"), hundreds),
+                  (Contender("bus", partial(self.rebuild, LINES), "FULL", f"{LINES} events each"),
+                   Contender("few", partial(self.rebuild, FEW), "FULL", f"{FEW} events each"), hundreds),
                   (Measure(("bus",), lambda a: a.rate, GOALS["16b"]), rate_over("bus", HUNDREDS),
                    Measure(("few",), lambda a: a.rate, what=f"contexts of {FEW} events", unit="/s"))),
         ]  # fmt: skip

@@ -16,9 +16,9 @@ from typing import Any
 from omnibus.bench.alone import enqueue
 from omnibus.bench.goals import GOALS
 from omnibus.bench.mail import DOMAIN, FROM, Others, same, to_smtp, values
-from omnibus.bench.rounds import Absent, Measure, Row, Scene, Trial, Unbalanced, rate_over
+from omnibus.bench.rounds import Contender, Measure, Scene, Trial, Unbalanced, Unmeasured, rate_over
 from omnibus.bench.scenes import NOW, Bench, balanced
-from omnibus.bench.servers import Sink
+from omnibus.bench.servers import SinkProcess
 from omnibus.model.attempt import Attempt
 from omnibus.model.message import Purpose
 
@@ -30,7 +30,7 @@ Hand = Callable[[int], Awaitable[None]]
 class Letters:
     """Make the scenes; the email plugin and aiosmtplib are looked for, not required."""
 
-    def __init__(self, bench: Bench, sink: Sink) -> None:
+    def __init__(self, bench: Bench, sink: SinkProcess) -> None:
         self.bench, self.sink = bench, sink
         self.count = bench.size.mails
         self.names = bench.names(self.count)
@@ -39,7 +39,7 @@ class Letters:
     async def scenes(self) -> list[Scene]:
         """List them."""
         if find_spec("omnibus_email") is None:
-            lacking = Absent("bus", "omnibus-email is not installed")
+            lacking = Unmeasured("bus", "omnibus-email is not installed")
             return [self._campaign(lacking), self._compose(lacking), self._client(lacking)]
         await self._prepare()
         return [self._campaign(), self._compose(), self._client()]
@@ -73,22 +73,22 @@ class Letters:
 
     # ---- scenes
 
-    def _campaign(self, lacking: Absent | None = None) -> Scene:
-        rows: tuple[Row | Absent, ...] = (
-            lacking or Row("bus", self.campaign, "FULL", "durable, all features on, 10 connections kept", "smtp"),
+    def _campaign(self, lacking: Unmeasured | None = None) -> Scene:
+        rows: tuple[Contender | Unmeasured, ...] = (
+            lacking or Contender("bus", self.campaign, "FULL", "durable, all features on, 10 connections kept", "smtp"),
             self._aiosmtplib(AIO, lambda: self._sending(personal=True), "Jinja2, 10 connections kept"),
-            Row(THREADS, self.threads, setup="Jinja2, 10 threads, a connection each", sink="smtp"),
+            Contender(THREADS, self.threads, setup="Jinja2, 10 threads, a connection each", sink="smtp"),
         )
         return Scene("campaign-email", "mails", rows, (rate_over("bus", AIO, GOALS["9"]), rate_over("bus", THREADS)))
 
-    def _compose(self, lacking: Absent | None = None) -> Scene:
+    def _compose(self, lacking: Unmeasured | None = None) -> Scene:
         built, rendered = "email.message", "Jinja2 + email.message"
-        rows: tuple[Row | Absent, ...] = (
-            lacking or Row("write", lambda: self._loop(self._written), setup="MIME alone, guard included"),
-            Row(built, lambda: self._loop(self._assembled), setup="the same content"),
-            Absent("compose + write", lacking.reason) if lacking else
-            Row("compose + write", lambda: self._loop(lambda n: self._written(n, self._composed(n))), setup="draft to bytes"),
-            Row(rendered, lambda: self._loop(lambda n: bytes(self._built(n))), setup="two templates, compiled once"),
+        rows: tuple[Contender | Unmeasured, ...] = (
+            lacking or Contender("write", lambda: self._loop(self._written), setup="MIME alone, guard included"),
+            Contender(built, lambda: self._loop(self._assembled), setup="the same content"),
+            Unmeasured("compose + write", lacking.reason) if lacking else
+            Contender("compose + write", lambda: self._loop(lambda n: self._written(n, self._composed(n))), setup="draft to bytes"),
+            Contender(rendered, lambda: self._loop(lambda n: bytes(self._built(n))), setup="two templates, compiled once"),
         )  # fmt: skip
         compose = Measure(
             ("compose + write", "write"),
@@ -100,18 +100,18 @@ class Letters:
             "compose", "mails", rows, (rate_over("write", built, GOALS["17"]), rate_over("compose + write", rendered), compose)
         )  # fmt: skip
 
-    def _client(self, lacking: Absent | None = None) -> Scene:
-        rows: tuple[Row | Absent, ...] = (
-            lacking or Row("the email plugin", self.pooled, setup="a fixed mail, 10 connections", sink="smtp"),
+    def _client(self, lacking: Unmeasured | None = None) -> Scene:
+        rows: tuple[Contender | Unmeasured, ...] = (
+            lacking or Contender("the email plugin", self.pooled, setup="a fixed mail, 10 connections", sink="smtp"),
             self._aiosmtplib("aiosmtplib", lambda: self._sending(personal=False), "a fixed mail, 10 connections kept"),
         )
         ours = "bus" if lacking else "the email plugin"
         return Scene("smtp-client", "mails", rows, (rate_over(ours, "aiosmtplib", GOALS["18"]),))
 
-    def _aiosmtplib(self, name: str, make: Callable[[], Awaitable[Trial]], setup: str) -> Row | Absent:
+    def _aiosmtplib(self, name: str, make: Callable[[], Awaitable[Trial]], setup: str) -> Contender | Unmeasured:
         if find_spec("aiosmtplib") is None:
-            return Absent(name, "aiosmtplib is not installed: pip install 'omnibus-bus[bench]'")
-        return Row(name, make, setup=setup, sink="smtp", peer=True)
+            return Unmeasured(name, "aiosmtplib is not installed: pip install 'omnibus-bus[bench]'")
+        return Contender(name, make, setup=setup, sink="smtp", peer=True)
 
     # ---- trials
 
@@ -233,7 +233,7 @@ class Letters:
         return check
 
 
-async def counted(sink: Sink) -> tuple[int, int]:
+async def counted(sink: SinkProcess) -> tuple[int, int]:
     """Ask a mail sink how many mails, and how many distinct ids, it has seen."""
     reader, writer = await asyncio.open_connection("127.0.0.1", sink.port)
     await reader.readline()
@@ -245,7 +245,7 @@ async def counted(sink: Sink) -> tuple[int, int]:
     return int(told[1]), int(told[2])
 
 
-class Floor(asyncio.Protocol):
+class MailFloor(asyncio.Protocol):
     """Send prepared mails as fast as answers come: what the sink can take."""
 
     HEAD = b"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n"
@@ -273,12 +273,12 @@ class Floor(asyncio.Protocol):
         self._done.set_result(None)
 
 
-async def room(sink: Sink, count: int) -> float:
+async def room(sink: SinkProcess, count: int) -> float:
     """Measure how many mails a second the sink takes over ten connections that do nothing else."""
     loop, left = asyncio.get_running_loop(), list(range(count))
     done: list[asyncio.Future[None]] = [loop.create_future() for _ in range(KEPT)]
     begun = loop.time()
     for each in done:
-        await loop.create_connection(partial(Floor, left, each), "127.0.0.1", sink.port)
+        await loop.create_connection(partial(MailFloor, left, each), "127.0.0.1", sink.port)
     await asyncio.wait_for(asyncio.gather(*done), 120)
     return count / (loop.time() - begun)

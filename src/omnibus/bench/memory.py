@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from omnibus.bench.goals import GOALS
-from omnibus.bench.rounds import Measure, Row, Sample, Scene, Trial, told
+from omnibus.bench.rounds import Contender, Measure, Sample, Scene, Trial, told
 from omnibus.bench.scenes import PLAIN, Bench, balanced
 
 
@@ -26,8 +26,8 @@ class Memory:
         return Scene(
             "memory", "messages",
             (
-                Row(few, lambda: self._trial(self.bench.size.few), "FULL", "bus.launch to the last settlement"),
-                Row(many, lambda: self._trial(self.bench.size.many), "FULL", "bus.launch to the last settlement"),
+                Contender(few, lambda: self._trial(self.bench.size.few), "FULL", "bus.launch to the last settlement"),
+                Contender(many, lambda: self._trial(self.bench.size.many), "FULL", "bus.launch to the last settlement"),
             ),
             (
                 Measure((many, few), lambda a, b: a.told["peak_mib"] / b.told["peak_mib"], GOALS["11a"]),

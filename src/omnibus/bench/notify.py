@@ -11,9 +11,9 @@ from typing import Any
 
 from omnibus.bench.campaign_http import SinkProvider, to_sink
 from omnibus.bench.goals import GOALS
-from omnibus.bench.rounds import Absent, Measure, Row, Scene, Trial, Unbalanced, rate_over
+from omnibus.bench.rounds import Contender, Measure, Scene, Trial, Unbalanced, Unmeasured, rate_over
 from omnibus.bench.scenes import Bench, balanced
-from omnibus.bench.servers import Sink
+from omnibus.bench.servers import SinkProcess
 from omnibus.bench.wire import letter
 
 AT_ONCE = 50
@@ -23,16 +23,18 @@ APPRISE, SESSION = "Apprise notify, {}", "requests.Session, {}"
 class Notify:
     """Make the scene."""
 
-    def __init__(self, bench: Bench, sink: Sink) -> None:
+    def __init__(self, bench: Bench, sink: SinkProcess) -> None:
         self.bench, self.sink = bench, sink
         self.count = max(bench.size.requests // 2, 50)
         self._number = 0
 
     def scene(self) -> Scene:
         """Make it."""
-        rows: list[Row | Absent] = []
+        rows: list[Contender | Unmeasured] = []
         for words, flight in (("one at a time", 1), (f"{AT_ONCE} at once", AT_ONCE)):
-            rows.append(Row(f"bus, {words}", self._bus(flight), "FULL", "bus.send to the provider's answer", "http"))
+            rows.append(
+                Contender(f"bus, {words}", self._bus(flight), "FULL", "bus.send to the provider's answer", "http")
+            )
             rows.append(self._peer(APPRISE.format(words), "apprise", self._apprise, flight))
             rows.append(self._peer(SESSION.format(words), "requests", self._requests, flight))
         one, other = "bus, one at a time", APPRISE.format("one at a time")
@@ -46,10 +48,12 @@ class Notify:
             ),
         )  # fmt: skip
 
-    def _peer(self, name: str, package: str, make: Callable[[], Callable[[int], None]], flight: int) -> Row | Absent:
+    def _peer(
+        self, name: str, package: str, make: Callable[[], Callable[[int], None]], flight: int
+    ) -> Contender | Unmeasured:
         if find_spec(package) is None:
-            return Absent(name, f"{package} is not installed: pip install 'omnibus-bus[bench]'")
-        return Row(name, self._threads(make, flight), setup="synchronous, one POST each", sink="http", peer=True)
+            return Unmeasured(name, f"{package} is not installed: pip install 'omnibus-bus[bench]'")
+        return Contender(name, self._threads(make, flight), setup="synchronous, one POST each", sink="http", peer=True)
 
     def _bus(self, flight: int) -> Callable[[], Any]:
         async def fresh() -> Trial:

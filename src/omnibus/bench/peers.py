@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from omnibus.bench import machine
-from omnibus.bench.rounds import Absent, Row, Sample, Trial, Unbalanced
-from omnibus.bench.servers import Server, Sink, free_port, last_words
+from omnibus.bench.rounds import Contender, Sample, Trial, Unbalanced, Unmeasured
+from omnibus.bench.servers import Process, SinkProcess, free_port, last_words
 
 PATIENCE = 180.0  # seconds for a peer's run
 NO_PEERS = "OMNIBUS_BENCH_NO_PEERS"  # environment: set, and they are left out
@@ -84,30 +84,30 @@ TASKIQ = Peer(
 class Peers:
     """Run the peers of a benchmark; their brokers are started when they are first needed."""
 
-    def __init__(self, folder: Path, sink: Sink, jobs: int) -> None:
+    def __init__(self, folder: Path, sink: SinkProcess, jobs: int) -> None:
         self.folder, self.sink, self.jobs = folder, sink, jobs
-        self._brokers: dict[str, tuple[Server, str]] = {}
+        self._brokers: dict[str, tuple[Process, str]] = {}
         self._runs = 0
 
-    def rows(self, text: str) -> list[Row | Absent]:
+    def rows(self, text: str) -> list[Contender | Unmeasured]:
         """List what is measured beside a campaign: each peer's best, the same job as ours, and its best with each write synced."""
-        found: list[Row | Absent] = []
+        found: list[Contender | Unmeasured] = []
         for peer in (CELERY, TASKIQ):
             for way, synced in (("send only", False), ("same job", False), ("send only, synced", True)):
                 name, reason = f"{peer.name}, {way}", peer.lacking
                 make = self._campaign(peer, text, same=way == "same job", synced=synced)
-                row = Row(
+                row = Contender(
                     name, make, peer.kept[synced], f"{peer.setup}; {self.jobs * peer.share:g} jobs", "http", peer=True
                 )
-                found.append(Absent(name, reason) if reason else row)
+                found.append(Unmeasured(name, reason) if reason else row)
         return found
 
-    def latency(self, samples: int) -> list[Row | Absent]:
+    def latency(self, samples: int) -> list[Contender | Unmeasured]:
         """List what is measured beside one message at a time: from submitting to the start of the job."""
         return [
-            Absent(peer.name, peer.lacking)
+            Unmeasured(peer.name, peer.lacking)
             if peer.lacking
-            else Row(
+            else Contender(
                 peer.name, self._paced(peer, samples), peer.kept[0], peer.setup.replace("pull 100", "pull 1"), peer=True
             )
             for peer in (CELERY, TASKIQ)
@@ -184,7 +184,7 @@ class Peers:
             folder.mkdir(parents=True, exist_ok=True)
             make = _redis if peer.broker == "redis-server" else _nats
             command, url = make(machine.find(peer.broker), port, folder, synced=synced)
-            server = Server(command, folder)
+            server = Process(command, folder)
             self._brokers[key] = (server, url)
             await server.listening(port)
         return self._brokers[key][1]
@@ -201,8 +201,8 @@ class Peers:
                 )
         return path
 
-    def _worker(self, peer: Peer, env: dict[str, str]) -> Server:
-        return Server([sys.executable, *peer.worker], self.folder / env["BENCH_RUN"], env=env, cores=nullcontext())
+    def _worker(self, peer: Peer, env: dict[str, str]) -> Process:
+        return Process([sys.executable, *peer.worker], self.folder / env["BENCH_RUN"], env=env, cores=nullcontext())
 
     async def _enqueue(self, peer: Peer, env: dict[str, str], count: int, pace: float, text: str) -> float:
         script = Path(__file__).with_name("jobs") / f"{peer.module}.py"
@@ -219,7 +219,7 @@ class Peers:
             raise RuntimeError(f"its jobs could not be put in: {last_words(err.decode())}")
         return float(out)
 
-    async def _measured(self, meter: Path, worker: Server) -> dict[str, Any]:
+    async def _measured(self, meter: Path, worker: Process) -> dict[str, Any]:
         until = time.monotonic() + PATIENCE
         while (told := _read(meter)) is None:
             if worker.ended or time.monotonic() > until:

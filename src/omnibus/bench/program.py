@@ -24,10 +24,10 @@ from omnibus.bench.notify import Notify
 from omnibus.bench.peers import Peers
 from omnibus.bench.rounds import Scene, Told, measure, measures_shown, rows_shown
 from omnibus.bench.scenes import SMOKE, Bench, Size
-from omnibus.bench.servers import Sink
+from omnibus.bench.servers import SinkProcess
 from omnibus.bench.spreading import Spreading
 from omnibus.bench.waiting import Waiting
-from omnibus.bench.wire import Wire, room
+from omnibus.bench.wire import ClientScenes, room
 
 SCHEMA = 3
 
@@ -37,8 +37,8 @@ class Ground:
     """Hold what scenes share: the workshop, the sinks, and what those can take."""
 
     bench: Bench
-    sink: Sink
-    mail: Sink
+    sink: SinkProcess
+    mail: SinkProcess
     peers: Peers
     room: dict[str, float] = field(default_factory=dict)
 
@@ -51,11 +51,11 @@ async def _alone(ground: Ground, name: str) -> Scene:
 
 
 async def _wire(ground: Ground, name: str) -> Scene:
-    return next(each for each in Wire(ground.sink, ground.bench.size.requests).scenes() if each.name == name)
+    return next(each for each in ClientScenes(ground.sink, ground.bench.size.requests).scenes() if each.name == name)
 
 
 async def _campaign(ground: Ground, name: str) -> Scene:
-    wire = Wire(ground.sink, ground.bench.size.requests)
+    wire = ClientScenes(ground.sink, ground.bench.size.requests)
     return await CampaignHttp(ground.bench, ground.sink, wire, ground.peers).scene()
 
 
@@ -121,7 +121,7 @@ async def run(wanted: Wanted, told: Told) -> dict[str, Any]:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
     pinned = machine.pin()
     bench = Bench(wanted.size, slow=wanted.slow)
-    sink, smoke = Sink(bench.folder), wanted.size == SMOKE
+    sink, smoke = SinkProcess(bench.folder), wanted.size == SMOKE
     begun, chosen = datetime.now(UTC), [each for each in SCENES if not wanted.only or each in wanted.only]
     document: dict[str, Any] = {
         "schema": SCHEMA, "begun": begun.isoformat(timespec="seconds"), "revision": machine.revision(),
@@ -130,7 +130,7 @@ async def run(wanted: Wanted, told: Told) -> dict[str, Any]:
                      "size": asdict(wanted.size)},
         "sinks": {}, "results": [], "measures": [], "absent": [], "broken": [],
     }  # fmt: skip
-    ground = Ground(bench, sink, Sink(bench.folder, "sink_smtp"), Peers(bench.folder, sink, wanted.size.peers))
+    ground = Ground(bench, sink, SinkProcess(bench.folder, "sink_smtp"), Peers(bench.folder, sink, wanted.size.peers))
     try:
         await sink.start()
         told("what the sink can take")

@@ -47,7 +47,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Contender:
     """Hold one contender of a scene.
 
     Args:
@@ -67,7 +67,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class Unmeasured:
     """Hold a row that cannot be measured here, with the reason."""
 
     name: str
@@ -134,14 +134,14 @@ class Scene:
 
     name: str
     unit: str
-    rows: tuple[Row | Absent, ...]
+    rows: tuple[Contender | Unmeasured, ...]
     measures: tuple[Measure, ...] = ()
     close: Callable[[], Awaitable[None]] | None = None
     once: bool = False
 
 
 @dataclass(slots=True)
-class Outcome:
+class Findings:
     """Hold what a scene came to: row → figures of its rounds, or why it has none."""
 
     scene: Scene
@@ -153,10 +153,10 @@ class Outcome:
 Told = Callable[[str], None]
 
 
-async def measure(scene: Scene, rounds: int, told: Told, *, warm: bool = True) -> Outcome:
+async def measure(scene: Scene, rounds: int, told: Told, *, warm: bool = True) -> Findings:
     """Run a scene's rows in turn, after a warm-up round that is thrown away; a row that fails is left out from then on."""
-    outcome = Outcome(scene, absent={each.name: each.reason for each in scene.rows if isinstance(each, Absent)})
-    rows = [each for each in scene.rows if isinstance(each, Row)]
+    outcome = Findings(scene, absent={each.name: each.reason for each in scene.rows if isinstance(each, Unmeasured)})
+    rows = [each for each in scene.rows if isinstance(each, Contender)]
     last, warm = (1, False) if scene.once else (rounds, warm)
     try:
         for number in range(0 if warm else 1, last + 1):
@@ -192,7 +192,7 @@ def rest() -> None:
     gc.set_threshold(10_000, 20, 50)
 
 
-async def _timed(row: Row) -> Figure:
+async def _timed(row: Contender) -> Figure:
     trial = await row.make()
     rest()
     await asyncio.sleep(0)
@@ -215,13 +215,13 @@ def spread(values: Sequence[float]) -> float:
     return (max(values) - min(values)) / middle if middle else 0.0
 
 
-def rows_shown(outcome: Outcome, room: Mapping[str, float]) -> list[dict[str, Any]]:
+def rows_shown(outcome: Findings, room: Mapping[str, float]) -> list[dict[str, Any]]:
     """Give the rows as JSON values; *room* is what each sink can take in a second."""
-    rows = {each.name: each for each in outcome.scene.rows if isinstance(each, Row)}
+    rows = {each.name: each for each in outcome.scene.rows if isinstance(each, Contender)}
     return [_row(outcome.scene, rows[name], figures, room) for name, figures in outcome.figures.items()]
 
 
-def _row(scene: Scene, row: Row, figures: list[Figure], room: Mapping[str, float]) -> dict[str, Any]:
+def _row(scene: Scene, row: Contender, figures: list[Figure], room: Mapping[str, float]) -> dict[str, Any]:
     rates, cpus = [each.rate for each in figures], [each.cpu_us for each in figures if each.cpu_us is not None]
     whole = pool(figures)
     limit = room.get(row.sink)
@@ -243,12 +243,12 @@ def pool(figures: Sequence[Figure]) -> Figure:
     return Figure(median(each.rate for each in figures), None, [ms for each in figures for ms in each.spent])
 
 
-def measures_shown(outcome: Outcome) -> list[dict[str, Any]]:
+def measures_shown(outcome: Findings) -> list[dict[str, Any]]:
     """Give what is asked for, met or not, as JSON values; the value is the median over the rounds."""
     return [_measure(outcome, each) for each in outcome.scene.measures]
 
 
-def _measure(outcome: Outcome, asked: Measure) -> dict[str, Any]:
+def _measure(outcome: Findings, asked: Measure) -> dict[str, Any]:
     goal = asked.goal
     lacking = [f"{name}: {outcome.absent.get(name, 'not run')}" for name in asked.rows if name not in outcome.figures]
     values = [] if lacking else _values(outcome, asked)
@@ -263,7 +263,7 @@ def _measure(outcome: Outcome, asked: Measure) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _values(outcome: Outcome, asked: Measure) -> list[float]:
+def _values(outcome: Findings, asked: Measure) -> list[float]:
     columns = [outcome.figures[name] for name in asked.rows]
     if asked.pooled:
         return [asked.value(*(pool(each) for each in columns))]

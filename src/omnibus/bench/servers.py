@@ -34,7 +34,7 @@ def last_words(text: str) -> str:
     return (errors or lines or ["it said nothing"])[-1][:200]
 
 
-class Server:
+class Process:
     """Run one command under ``guarded.py``; what it says goes to a file.
 
     Args:
@@ -98,7 +98,7 @@ class Server:
             self._process.kill()
 
 
-class Sink:
+class SinkProcess:
     """Run ``sink.py`` or ``sink_smtp.py`` on another core where there is one.
 
     Args:
@@ -108,12 +108,12 @@ class Sink:
     def __init__(self, folder: Path, module: str = "sink", *, delay: float = 0.0) -> None:
         self._folder, self._module, self._delay = folder, module, delay
         self.port, self.url = 0, ""
-        self._server: Server | None = None
+        self._server: Process | None = None
 
     async def start(self) -> None:
         """Start it and read its port."""
         script = str(Path(__file__).with_name(f"{self._module}.py"))
-        server = Server([sys.executable, "-I", script, str(self._delay)], self._folder / self._module, talks=True)
+        server = Process([sys.executable, "-I", script, str(self._delay)], self._folder / self._module, talks=True)
         self._server = server
         line = await asyncio.to_thread(server.output.readline)
         if not line:

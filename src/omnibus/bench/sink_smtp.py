@@ -17,7 +17,7 @@ _HELLO = b"250-sink\r\n250-PIPELINING\r\n250-SIZE 10000000\r\n250 8BITMIME\r\n"
 _END = b"\r\n.\r\n"
 
 
-class Sink(asyncio.Protocol):
+class MailSink(asyncio.Protocol):
     """Read commands line by line, and mails up to their dot."""
 
     seen: set[bytes] = set()  # noqa: RUF012 - one count for all connections of the process
@@ -50,7 +50,7 @@ class Sink(asyncio.Protocol):
         self._inside = False
         named = _ID.search(mail, 0, 4096)
         self.seen.add(named[1] if named else b"")
-        Sink.mails, Sink.last = Sink.mails + 1, mail
+        MailSink.mails, MailSink.last = MailSink.mails + 1, mail
         return b"250 2.0.0 taken\r\n"
 
     def _command(self, line: bytes) -> bytes:
@@ -76,7 +76,7 @@ class Sink(asyncio.Protocol):
 async def serve() -> None:
     """Listen on a free port of loopback, print it, and stay until whoever started it ends it."""
     gc.disable()
-    server = await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(MailSink, "127.0.0.1", 0)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await server.serve_forever()

@@ -20,9 +20,9 @@ from omnibus.bench import machine
 from omnibus.bench.alone import enqueue
 from omnibus.bench.campaign_http import to_sink
 from omnibus.bench.goals import GOALS
-from omnibus.bench.rounds import Absent, Measure, Row, Sample, Scene, Trial, Unbalanced, rate_over
+from omnibus.bench.rounds import Contender, Measure, Sample, Scene, Trial, Unbalanced, Unmeasured, rate_over
 from omnibus.bench.scenes import SMOKE, Bench, Setting, balanced, fill
-from omnibus.bench.servers import Sink
+from omnibus.bench.servers import SinkProcess
 from omnibus.settings import make_key
 
 WORKERS = (1, 2, 4)
@@ -36,7 +36,7 @@ class Spreading:
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
-        self.sink = Sink(bench.folder / "slow", delay=DELAY)
+        self.sink = SinkProcess(bench.folder / "slow", delay=DELAY)
         self._database: Database | None = None
         self._folder, self._models = bench.folder / "postgres", dict[int, str]()
 
@@ -48,15 +48,15 @@ class Spreading:
         reason = reason or (
             "" if find_spec("psycopg") else "psycopg is not installed: pip install 'omnibus-bus[postgres]'"
         )
-        rows: list[Row | Absent] = []
+        rows: list[Contender | Unmeasured] = []
         measures: list[Measure] = []
         for slots in SLOTS[:1] if self.bench.size == SMOKE else SLOTS:
             for workers in WORKERS:
                 name = _name(workers, slots)
                 setup = f"{slots} in flight each, the sink answers after {DELAY * 1000:g} ms"
                 make = partial(self._trial, workers, slots)
-                row = Row(name, make, "FULL (synchronous_commit)", setup)
-                rows.append(Absent(name, reason) if reason else row)
+                row = Contender(name, make, "FULL (synchronous_commit)", setup)
+                rows.append(Unmeasured(name, reason) if reason else row)
             measures += _measures(slots)
         return Scene("scale-postgres", "messages", tuple(rows), tuple(measures), self.close)
 

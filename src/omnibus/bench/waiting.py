@@ -8,9 +8,9 @@ import time
 from omnibus.bench.campaign_http import SinkProvider, to_sink
 from omnibus.bench.goals import GOALS
 from omnibus.bench.peers import CELERY, PACE, TASKIQ, WARM, Peers
-from omnibus.bench.rounds import Measure, Row, Sample, Scene, Trial, Unbalanced, wait
+from omnibus.bench.rounds import Contender, Measure, Sample, Scene, Trial, Unbalanced, wait
 from omnibus.bench.scenes import Bench
-from omnibus.bench.servers import Sink
+from omnibus.bench.servers import SinkProcess
 from omnibus.bus import Bus
 
 PATIENCE = 30.0  # seconds for the last answers
@@ -19,7 +19,7 @@ PATIENCE = 30.0  # seconds for the last answers
 class Waiting:
     """Make the scenes."""
 
-    def __init__(self, bench: Bench, sink: Sink, peers: Peers) -> None:
+    def __init__(self, bench: Bench, sink: SinkProcess, peers: Peers) -> None:
         self.bench, self.sink, self.peers = bench, sink, peers
 
     def scenes(self) -> list[Scene]:
@@ -27,8 +27,8 @@ class Waiting:
         samples = self.bench.size.samples
         celery = Measure(("idle", CELERY.name), lambda a, b: a.wait(0.5) / b.wait(0.5), GOALS["13"], pooled=True)
         rows = (
-            Row("idle", self.idle, "FULL", "from the call of send to the answer, one each 20 ms"),
-            Row("busy", self.busy, "FULL", "the same while a campaign goes over the same channel at full speed"),
+            Contender("idle", self.idle, "FULL", "from the call of send to the answer, one each 20 ms"),
+            Contender("busy", self.busy, "FULL", "the same while a campaign goes over the same channel at full speed"),
             *self.peers.latency(samples),
         )
         return [

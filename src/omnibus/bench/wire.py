@@ -12,8 +12,8 @@ import aiohttp
 import httpx
 
 from omnibus.bench.goals import GOALS
-from omnibus.bench.rounds import Absent, Row, Scene, Trial, Unbalanced, rate_over
-from omnibus.bench.servers import Sink
+from omnibus.bench.rounds import Contender, Scene, Trial, Unbalanced, Unmeasured, rate_over
+from omnibus.bench.servers import SinkProcess
 from omnibus.http import Client
 from omnibus.http.transport import Transport
 
@@ -24,14 +24,14 @@ Post = Callable[[str, str], Awaitable[None]]
 Make = Callable[[str, int], tuple[Post, Callable[[], Awaitable[None]]]]
 
 
-class Wire:
+class ClientScenes:
     """Make the scenes of the client alone, and the loops that a campaign runs beside.
 
     Args:
         each: requests in one run.
     """
 
-    def __init__(self, sink: Sink, each: int) -> None:
+    def __init__(self, sink: SinkProcess, each: int) -> None:
         self.sink, self.each = sink, each
 
     def scenes(self) -> list[Scene]:
@@ -42,14 +42,19 @@ class Wire:
         count = max(self.each if flight > 1 else self.each // 4, flight)
         slow = max(min(count, 800 if flight < 100 else 400), flight)
         reason = "sniffio is not installed, and without it httpx's own pool looks too slow: install [bench]"
-        pool = Row(POOL, self.loop(own_pool, flight, slow)) if find_spec("sniffio") else Absent(POOL, reason)
-        rows: list[Row | Absent] = [Row("default client", self.loop(lean, flight, count), sink="http"), pool]
+        pool = Contender(POOL, self.loop(own_pool, flight, slow)) if find_spec("sniffio") else Unmeasured(POOL, reason)
+        rows: list[Contender | Unmeasured] = [
+            Contender("default client", self.loop(lean, flight, count), sink="http"),
+            pool,
+        ]
         measures = [rate_over("default client", POOL, GOALS["5"] if flight == 50 else None)]
         if flight == 50:
             rows += [
-                Row("httpx.AsyncClient, same transport", self.loop(plain, flight, count), sink="http"),
-                Row("httpx.AsyncClient, null transport", self.loop(null, flight, count), setup="no request is made"),
-                Row("aiohttp bare", self.loop(bare, flight, count), sink="http"),
+                Contender("httpx.AsyncClient, same transport", self.loop(plain, flight, count), sink="http"),
+                Contender(
+                    "httpx.AsyncClient, null transport", self.loop(null, flight, count), setup="no request is made"
+                ),
+                Contender("aiohttp bare", self.loop(bare, flight, count), sink="http"),
             ]
             names = [each.name for each in rows[2:]]
             measures += [rate_over("default client", name) for name in names]
@@ -133,7 +138,7 @@ def letter(id_: str, text: str) -> dict[str, str]:
     return {"id": id_, "to": "c0000000@example.com", "text": text}
 
 
-class Floor(asyncio.Protocol):
+class RequestFloor(asyncio.Protocol):
     """Send prepared requests as fast as answers come: what the sink can take."""
 
     def __init__(self, left: list[int], done: asyncio.Future[None]) -> None:
@@ -164,11 +169,11 @@ class Floor(asyncio.Protocol):
             self._done.set_result(None)
 
 
-async def room(sink: Sink, count: int) -> float:
+async def room(sink: SinkProcess, count: int) -> float:
     """Measure how many requests a second the sink answers to fifty connections that do nothing else."""
     loop = asyncio.get_running_loop()
     left, done, begun = list(range(count)), loop.create_future(), loop.time()
     for _ in range(50):
-        await loop.create_connection(lambda: Floor(left, done), "127.0.0.1", sink.port)
+        await loop.create_connection(lambda: RequestFloor(left, done), "127.0.0.1", sink.port)
     await asyncio.wait_for(done, 120)
     return count / (loop.time() - begun)
