@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from omnibus.model.campaign import Campaign
-from omnibus.testing import ClientScenes
+from omnibus.testing import Wire
 
 MIB = 1024 * 1024
 
 
-class Deaf(ClientScenes):
+class Deaf(Wire):
     """Accept and forget: the other side is not what is measured."""
 
     async def take(self, handed: Any) -> Any:
