@@ -20,7 +20,7 @@ class Mail(FakeChannel):
     name: ClassVar[str] = "mail"
 
 
-class SinkProcess(Provider):
+class Sink(Provider):
     channel, scheme, idempotency, key_window = Mail, "sink", "key", 0
 
     class Settings(ProviderSettings):
@@ -43,7 +43,7 @@ class SinkProcess(Provider):
 
 @hookimpl
 def omnibus_register(register: Any) -> None:
-    register(Mail, SinkProcess)
+    register(Mail, Sink)
 
 
 def bus(folder: Path) -> Any:
