@@ -23,7 +23,7 @@ from omnibus import (
     Unknown,
     Unreachable,
 )
-from omnibus.campaigns.lists import Entry
+from omnibus.campaigns.lists import ListEntry
 from omnibus.intake.rows import Row
 from omnibus.model.draft import OptOut
 from omnibus.model.offer import Handover, Terms
@@ -121,7 +121,7 @@ CANARY = "canary body text"
         Request("GET", f"https://talk.example.com/u/{CANARY}", {"authorization": CANARY}, CANARY.encode()),
         Response.of_text(CANARY),
         Handover(CANARY, CANARY, "ada", NOW),
-        Entry(2, "email", CANARY),
+        ListEntry(2, "email", CANARY),
         Row(2, {"email": CANARY}, raw=CANARY),
         Outcome("a1", "accepted", details=CANARY),
         OpenAttempt("a1", "d1", "ada", 1, "mail", "one", "email:a", NOW, "accepted", "", "p", 1, details=CANARY),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from omnibus.campaigns.launching import Clerk, Loading, digest_of, plain
-from omnibus.campaigns.lists import Entry, Rejects, read_csv, read_ids
+from omnibus.campaigns.lists import ListEntry, Rejects, read_csv, read_ids
 from omnibus.errors import ConfigError, Conflict, InputError, NotFound, OmnibusError
 from omnibus.model.campaign import STEERING, STOPPED, Campaign, Chunk, Progress, Standing
 from omnibus.model.customer import Customer, Identity
@@ -82,7 +82,7 @@ class Campaigns:
             name, self.ids.new(now), message, "all" if everybody else "list", now, values=plain(values or {})
         )
         self.template(message, wanted.values, wanted.origin)  # a wrong message is found before anything is stored
-        entries: Iterator[Entry] = iter(()) if everybody else _entries(to)
+        entries: Iterator[ListEntry] = iter(()) if everybody else _entries(to)
         found = await self.roll.enrol(wanted)
         if found.id != wanted.id:
             return self._same(found, wanted, entries)
@@ -94,7 +94,7 @@ class Campaigns:
         self._rouse()
         return begun
 
-    def _same(self, found: Campaign, wanted: Campaign, entries: Iterable[Entry]) -> Campaign:
+    def _same(self, found: Campaign, wanted: Campaign, entries: Iterable[ListEntry]) -> Campaign:
         if found.digest and found.digest != digest_of(wanted, entries):
             raise Conflict(f"there is a campaign `{found.name}` already, and it says something else or to others")
         return found
@@ -225,7 +225,7 @@ class Campaigns:
         return chunks
 
 
-def _entries(to: Everybody) -> Iterator[Entry]:
+def _entries(to: Everybody) -> Iterator[ListEntry]:
     entries = read_csv(Path(to)) if isinstance(to, str | Path) else read_ids(to)
     first = list(islice(entries, 1))  # a file that is missing or names nobody is found before anything is stored
     return chain(first, entries)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from omnibus.campaigns.lists import Entry, Rejects
+from omnibus.campaigns.lists import ListEntry, Rejects
 from omnibus.errors import Conflict, InputError
 from omnibus.model.campaign import Campaign
 from omnibus.model.customer import Identity
@@ -49,7 +49,7 @@ class Clerk:
     told: Callable[[Loading], None] = lambda so_far: None
     so_far: Loading = field(default_factory=Loading)
 
-    async def load(self, campaign: Campaign, entries: Iterator[Entry]) -> Campaign:
+    async def load(self, campaign: Campaign, entries: Iterator[ListEntry]) -> Campaign:
         """Read a list and give the campaign with its digest.
 
         Raises:
@@ -63,7 +63,7 @@ class Clerk:
             self.told(self.so_far)
         return replace(campaign, digest=made.hexdigest(), rejected=self.so_far.rejected)
 
-    async def _put(self, campaign: Campaign, page: list[Entry]) -> None:
+    async def _put(self, campaign: Campaign, page: list[ListEntry]) -> None:
         who = await self._recognise(page)
         asked = [(each, who[each.line]) for each in page if each.line in who]
         answers = await self.roll.enlist(campaign, [customer for _, customer in asked])
@@ -75,7 +75,7 @@ class Clerk:
             self.so_far.listed += answer is True
             self.so_far.twice += answer is False
 
-    async def _recognise(self, page: list[Entry]) -> dict[int, str]:
+    async def _recognise(self, page: list[ListEntry]) -> dict[int, str]:
         """Give line → customer id, as far as anybody is named; look identities up together."""
         found: dict[int, str] = {}
         refs: dict[int, str] = {}
@@ -98,7 +98,7 @@ class Clerk:
                 self._reject(each, f"no customer with this {each.kind}")
         return found
 
-    def _reject(self, entry: Entry, reason: str) -> None:
+    def _reject(self, entry: ListEntry, reason: str) -> None:
         self.so_far.rejected += 1
         self.rejects.write(entry.line, reason)
 
@@ -109,14 +109,14 @@ def digest(campaign: Campaign) -> Any:
     return hashlib.sha256(told.encode())
 
 
-def digest_of(campaign: Campaign, entries: Iterable[Entry]) -> str:
+def digest_of(campaign: Campaign, entries: Iterable[ListEntry]) -> str:
     """Hash a whole launch, to compare it with one that was made before."""
     made = digest(campaign)
     _add(made, entries)
     return str(made.hexdigest())
 
 
-def _add(made: Any, entries: Iterable[Entry]) -> None:
+def _add(made: Any, entries: Iterable[ListEntry]) -> None:
     for each in entries:
         made.update(f"{each.kind}\0{each.value}\0{each.fault}\0".encode())
 

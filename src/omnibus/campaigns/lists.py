@@ -18,7 +18,7 @@ KINDS = ("email", "phone", "loyalty", "x", "instagram", "web", "push")  # … of
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListEntry:
     """Hold one line of a list: whom it names.
 
     Args:
@@ -33,18 +33,18 @@ class Entry:
     fault: str = ""
 
 
-def read_ids(ids: Iterable[Customer | str]) -> Iterator[Entry]:
+def read_ids(ids: Iterable[Customer | str]) -> Iterator[ListEntry]:
     """Read customers, their ids, or identities written ``email:ada@example.com``, one at a time."""
     for line, each in enumerate(ids, 1):
         told = each.id if isinstance(each, Customer) else each
         kind, found, value = told.partition(":")
         if found and kind in KINDS:
-            yield Entry(line, kind, value)
+            yield ListEntry(line, kind, value)
         else:
-            yield Entry(line, "", told) if told else Entry(line, fault="empty")
+            yield ListEntry(line, "", told) if told else ListEntry(line, fault="empty")
 
 
-def read_csv(path: Path) -> Iterator[Entry]:
+def read_csv(path: Path) -> Iterator[ListEntry]:
     """Read a CSV file line by line; nothing is held but the line.
 
     Raises:
@@ -70,14 +70,14 @@ def _column(header: list[str], where: str) -> tuple[int, str]:
     raise InputError("no column names a customer", where=f"{where}:1", fix=f"name one of the columns: {known}")
 
 
-def _entries(reader: Any, width: int, place: int, kind: str) -> Iterator[Entry]:
+def _entries(reader: Any, width: int, place: int, kind: str) -> Iterator[ListEntry]:
     for line, cells, fault in records(reader):
         value = cells[place].strip() if len(cells) == width else ""
         if value:
-            yield Entry(line, kind, value)
+            yield ListEntry(line, kind, value)
         else:
             short = "empty" if len(cells) == width else f"{len(cells)} columns instead of {width}"
-            yield Entry(line, fault=fault or short)
+            yield ListEntry(line, fault=fault or short)
 
 
 class Rejects:

@@ -17,7 +17,7 @@ ANY = "*"
 
 @swift
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ConsentEntry:
     """Hold the last word of one person (subject) on one scope, and the event that proves it."""
 
     granted: bool
@@ -57,7 +57,7 @@ class Consent(Facet):
         "message.unsubscribed", "message.failed",
     )  # fmt: skip
 
-    entries: Mapping[str, Mapping[str, Entry]] = field(default_factory=dict)
+    entries: Mapping[str, Mapping[str, ConsentEntry]] = field(default_factory=dict)
     merged: Mapping[str, datetime] = field(default_factory=dict)
     suppressed: Mapping[str, Suppression] = field(default_factory=dict)
 
@@ -82,7 +82,7 @@ class Consent(Facet):
         scope = "/".join((
             str(data.get("brand") or ANY), str(data.get("channel") or ANY), str(purpose), str(data.get("topic") or ANY),
         ))  # fmt: skip
-        entry = Entry(granted, event.time, event.id, event.source)
+        entry = ConsentEntry(granted, event.time, event.id, event.source)
         one_voice = granted and bool(self.merged) and event.time > max(self.merged.values())
         subjects = {*self.entries, event.subject} if one_voice else {event.subject}
         entries = dict(self.entries)
@@ -98,7 +98,7 @@ class Consent(Facet):
             suppressed = {key: value for key, value in suppressed.items() if key != ref}
         return type(self)(entries, self.merged, suppressed)
 
-    def answer(self, brand: str, channel: str, purpose: str, topic: str) -> Entry | None:
+    def answer(self, brand: str, channel: str, purpose: str, topic: str) -> ConsentEntry | None:
         """Give the entry that decides: the latest of each subject, of those the first that withdrew; None when nobody said anything."""
         asked, yes = (brand, channel, purpose, topic), None
         for entries in self.entries.values():

@@ -21,7 +21,7 @@ from omnibus.model.event import Event
 from omnibus.model.ids import Ids
 from omnibus.model.journey import Journey, WaitFor
 from omnibus.model.run import Run
-from omnibus.store import Entry, Step, Stride, Walker, Wish
+from omnibus.store import EntryKey, Step, Stride, Walker, Wish
 from omnibus.timeline import TRIES, Timeline, holds
 
 BATCH = 200
@@ -38,7 +38,7 @@ class Turn:
     cue: Cue
     walker: Walker
     context: Context
-    entries: dict[Entry, Journey] = field(default_factory=dict)
+    entries: dict[EntryKey, Journey] = field(default_factory=dict)
     strides: list[Stride] = field(default_factory=list)
     wishes: list[Wish] = field(default_factory=list)
 

@@ -9,7 +9,7 @@ from omnibus.model.event import Event
 from omnibus.model.run import Run
 from omnibus.store.loaded import Loaded
 
-Entry = tuple[str, str, str]  # customer, journey, and what for: no two runs have all three in common
+EntryKey = tuple[str, str, str]  # customer, journey, and what for: no two runs have all three in common
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from omnibus.model.event import Event
 from omnibus.model.run import Run
-from omnibus.store.cues import Entry
+from omnibus.store.cues import EntryKey
 from omnibus.store.step import Step
 
 
@@ -26,7 +26,7 @@ class RunRows(ABC):
         """List runs; with *due* those whose time has come."""
 
     @abstractmethod
-    async def entered(self, entries: Sequence[Entry]) -> set[Entry]:
+    async def entered(self, entries: Sequence[EntryKey]) -> set[EntryKey]:
         """Tell which of them have a run, live or left."""
 
     @abstractmethod

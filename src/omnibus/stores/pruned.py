@@ -20,7 +20,7 @@ _CAMPAIGN = origin_of("")
 
 
 @dataclass(slots=True)
-class Page:
+class Removed:
     """Add up the rows (state, origin, reason, key) that one commit removed."""
 
     tallies: Counter[str] = field(default_factory=Counter)

@@ -23,7 +23,7 @@ READ = f"SELECT {DELIVERY} FROM delivery WHERE id = ANY(%s)"
 Answer = tuple[Delivery, ...] | None
 
 
-class Acceptance:
+class WishSheet:
     """Decide on wishes from what is known of their keys, and write them at once."""
 
     def __init__(self) -> None:
@@ -91,9 +91,9 @@ class Acceptance:
         return [(customer, *dues) for customer, dues in lanes.items()]
 
 
-async def open_acceptance(db: Connection, wishes: Sequence[Wish]) -> Acceptance:
+async def open_acceptance(db: Connection, wishes: Sequence[Wish]) -> WishSheet:
     """Read what is known of the wishes' keys and customers."""
-    made = Acceptance()
+    made = WishSheet()
     if not wishes:
         return made
     async with db.pipeline():

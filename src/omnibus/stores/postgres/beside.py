@@ -63,7 +63,7 @@ def _within(known: Loaded, since: datetime) -> Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Awaited:
     """Hold the replies that are on their way."""
 
     people: Any
@@ -82,7 +82,7 @@ async def load(db: Connection, ids: Sequence[str], since: datetime, now: datetim
     return await loading.load(db, ids, since), Beside({}, await pauses.fetchall(), since)
 
 
-async def ask(db: Connection, now: datetime, since: datetime) -> Asked:
+async def ask(db: Connection, now: datetime, since: datetime) -> Awaited:
     """Ask, in the transaction of the claim, about the customers whose lanes it took, and who rests."""
     people = await db.execute(PEOPLE, (to_micros(since),))
-    return Asked(people, await db.execute(PAUSES, (to_micros(now),)), since)
+    return Awaited(people, await db.execute(PAUSES, (to_micros(now),)), since)

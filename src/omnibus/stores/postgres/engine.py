@@ -28,7 +28,7 @@ from omnibus.stores.texts import nul
 T = TypeVar("T")
 
 
-class Line(psycopg.AsyncConnection[Any]):
+class PooledConnection(psycopg.AsyncConnection[Any]):
     """Hold a connection of the pool, and what is remembered of it."""
 
     exchange: Exchange
@@ -87,15 +87,15 @@ class _Try:
 
     committing: tuple[str, str] = ("", "")
     answer: Any = None
-    line: Line | None = None
+    line: PooledConnection | None = None
     begun: float = 0.0
 
-    def use(self, line: Line) -> None:
+    def use(self, line: PooledConnection) -> None:
         """Note which connection it runs on."""
         self.line, self.begun = line, asyncio.get_running_loop().time()
 
 
-async def configure(db: Line, *, pinned: bool = False) -> None:
+async def configure(db: PooledConnection, *, pinned: bool = False) -> None:
     """Give a new connection the settings that the promises rest on."""
     await db.set_autocommit(True)
     told = (*SETTINGS, *(PINNED.items() if pinned else ()))
@@ -106,7 +106,7 @@ async def configure(db: Line, *, pinned: bool = False) -> None:
 
 
 @asynccontextmanager
-async def _answering(db: Line, seconds: float) -> AsyncIterator[None]:
+async def _answering(db: PooledConnection, seconds: float) -> AsyncIterator[None]:
     """Give a connection up that does not answer in time: whoever waits on it is told that it is closed."""
     watch = asyncio.get_running_loop().call_later(seconds, _hang_up, db)
     try:
@@ -115,7 +115,7 @@ async def _answering(db: Line, seconds: float) -> AsyncIterator[None]:
         watch.cancel()
 
 
-def _hang_up(db: Line) -> None:
+def _hang_up(db: PooledConnection) -> None:
     with suppress(OSError, psycopg.OperationalError), socket.socket(fileno=os.dup(db.pgconn.socket)) as line:
         line.shutdown(socket.SHUT_RDWR)  # libpq reads the end at once; to close it properly would ask the other side
 
@@ -131,14 +131,14 @@ class Engine:
     def __init__(self, url: str, *, least: int = 1, most: int = SIZE, pinned: bool = False) -> None:
         self._url, self._least, self._most = url, least, most
         self._configure = partial(configure, pinned=pinned)
-        self._pool: AsyncConnectionPool[Line] | None = None
+        self._pool: AsyncConnectionPool[PooledConnection] | None = None
         self._renewed = 0.0
 
     async def start(self) -> None:
         """Open the pool; connections come as they are needed."""
         told = conninfo_to_dict(self._url)
         self._pool = AsyncConnectionPool(
-            self._url, connection_class=Line, kwargs={**{key: value for key, value in LINE.items() if key not in told}}, min_size=self._least, max_size=self._most,
+            self._url, connection_class=PooledConnection, kwargs={**{key: value for key, value in LINE.items() if key not in told}}, min_size=self._least, max_size=self._most,
             open=False, configure=self._configure, timeout=PATIENCE, reconnect_timeout=10.0,
         )  # fmt: skip
         await self._pool.open()
@@ -174,7 +174,7 @@ class Engine:
             pinned: its statements find their rows by key, and are planned once.
         """
 
-        async def reading(db: Line, mark: _Try) -> T:
+        async def reading(db: PooledConnection, mark: _Try) -> T:
             async with db.exchange.talking() as talk:
                 if pinned:
                     await talk.execute(PIN)  # until the first reply
@@ -189,7 +189,7 @@ class Engine:
 
         return await self._again(reading, PATIENCE, silence)
 
-    async def _once(self, db: Line, job: Job[T], mark: _Try, number: str) -> T:
+    async def _once(self, db: PooledConnection, job: Job[T], mark: _Try, number: str) -> T:
         async with db.exchange.talking() as talk:
             await talk.execute("BEGIN")
             told = await talk.execute(number)
@@ -201,7 +201,7 @@ class Engine:
             talk.within = False
         return answer
 
-    async def _again(self, act: Callable[[Line, _Try], Awaitable[T]], patience: float, silence: float) -> T:
+    async def _again(self, act: Callable[[PooledConnection, _Try], Awaitable[T]], patience: float, silence: float) -> T:
         clock = asyncio.get_running_loop().time
         until, clashes, pause = clock() + patience, 0, 0.02
         while True:
@@ -230,7 +230,7 @@ class Engine:
                 pause = min(pause * 2, 1.0)
 
     @asynccontextmanager
-    async def _taken(self, patience: float) -> AsyncIterator[Line]:
+    async def _taken(self, patience: float) -> AsyncIterator[PooledConnection]:
         """Take a connection from the pool; whoever talked on it left no transaction open."""
         pool = self._open()
         db = await pool.getconn(patience)
@@ -276,13 +276,13 @@ class Engine:
                 raise StoreFull("the store went away during the commit; look before you repeat it") from None
             await asyncio.sleep(0.2)
 
-    def _open(self) -> AsyncConnectionPool[Line]:
+    def _open(self) -> AsyncConnectionPool[PooledConnection]:
         if self._pool is None:
             raise StoreFull("the store is closed")
         return self._pool
 
 
-async def _closing(db: Line, work: Awaitable[T]) -> T:
+async def _closing(db: PooledConnection, work: Awaitable[T]) -> T:
     """Give a connection up whose server became read-only: after a failover the next one leads elsewhere."""
     try:
         return await work

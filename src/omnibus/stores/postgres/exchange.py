@@ -34,7 +34,7 @@ CLASH = (
 )  # fmt: skip
 
 
-class Reply:
+class StatementReply:
     """Hold what the server says to one statement, once it has said it."""
 
     __slots__ = ("_exchange", "error", "result")
@@ -78,7 +78,7 @@ class Exchange:
         self._held: dict[tuple[bytes, tuple[int, ...]], bytes] = {}  # statement, types → name; none at its first time
         self._fresh: list[tuple[bytes, tuple[int, ...]]] = []  # prepared since somebody began to talk
         self._number = 0
-        self._waited: deque[Reply] = deque()
+        self._waited: deque[StatementReply] = deque()
         self._failure: psycopg.Error | None = None
         self.within = (
             False  # a transaction is open: its statements are asked for, and not ended, when a reply is wanted
@@ -97,7 +97,7 @@ class Exchange:
             await self._undo(error)
             raise
 
-    async def execute(self, sql: str, given: Sequence[Any] | Mapping[str, Any] = ()) -> Reply:
+    async def execute(self, sql: str, given: Sequence[Any] | Mapping[str, Any] = ()) -> StatementReply:
         """Say a statement; it leaves when a reply is wanted."""
         pg = self._pg
         statement, names = _spoken(sql, bool(given))
@@ -116,9 +116,9 @@ class Exchange:
                 name = self._held[key] = b"omnibus_%d" % self._number
                 self._fresh.append(key)
                 pg.send_prepare(name, statement, types)
-                self._waited.append(Reply(self))
+                self._waited.append(StatementReply(self))
             pg.send_query_prepared(name, params, formats)
-        reply = Reply(self)
+        reply = StatementReply(self)
         self._waited.append(reply)
         return reply
 
@@ -150,7 +150,7 @@ class Exchange:
             pg.send_flush_request()
         else:
             pg.pipeline_sync()
-            self._waited.append(Reply(self))
+            self._waited.append(StatementReply(self))
         bell = _Bell(loop)
         loop.add_reader(pg.socket, bell.ring)
         try:
@@ -193,7 +193,7 @@ class Exchange:
                 await self._hear()
                 if self._pg.transaction_status != TransactionStatus.IDLE:
                     self._pg.send_query_params(b"ROLLBACK", None)
-                    self._waited.append(Reply(self))
+                    self._waited.append(StatementReply(self))
                     await self._hear()
                 self._pg.exit_pipeline_mode()
                 return

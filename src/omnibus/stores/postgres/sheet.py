@@ -15,7 +15,7 @@ from omnibus.model.delivery import SHOWN, State, may_move
 from omnibus.store import Change, Move, Outcome, Settlement
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.engine import Connection, Surprise
-from omnibus.stores.postgres.standing import Standing, batch, context_row, listed, reaches
+from omnibus.stores.postgres.standing import DeliveryStanding, batch, context_row, listed, reaches
 from omnibus.stores.rows import Row, dump, event_row, micros
 from omnibus.stores.schema import to_micros
 from omnibus.stores.texts import without_nul
@@ -28,7 +28,7 @@ class Sheet:
     stirring: frozenset[str]
     versions: dict[str, int] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
-    standings: dict[str, Standing] = field(default_factory=dict)
+    standings: dict[str, DeliveryStanding] = field(default_factory=dict)
     known: set[tuple[str, str]] = field(default_factory=set)
     events: list[Row] = field(default_factory=list)
     contexts: dict[str, Row] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class Sheet:
                 row.due, row.withdraw = now, 1
                 self._due(row, now)
 
-    def _due(self, row: Standing, due: int) -> None:
+    def _due(self, row: DeliveryStanding, due: int) -> None:
         self.touched.add(row.id)
         self.raised[row.customer] = min(self.raised.get(row.customer, due), due)
 
@@ -127,7 +127,7 @@ class Sheet:
         if move.due is not None:
             self._due(row, to_micros(move.due))
 
-    def _current(self, row: Standing, move: Move) -> bool:
+    def _current(self, row: DeliveryStanding, move: Move) -> bool:
         """Tell whether a report is about how things stand: its hand-over is the last, or proves what we did not know."""
         state = State(row.state)
         if state is State.FAILED and row.reason != "answer_lost":
@@ -250,7 +250,7 @@ async def open_sheet(
     if last is not None:
         sheet.last = dict(await last.fetchall())
     if standings is not None:
-        sheet.standings = {row[0]: Standing(*row) for row in await standings.fetchall()}
+        sheet.standings = {row[0]: DeliveryStanding(*row) for row in await standings.fetchall()}
     await _follow(db, sheet, [id_ for _, id_ in rows if id_ not in sheet.standings])
     return sheet
 
@@ -263,4 +263,4 @@ async def _follow(db: Connection, sheet: Sheet, ids: Sequence[str]) -> None:
     if found:
         await db.execute(sql.LOCK_LANES, (sorted({row[1] for row in found}),))
         found = await (await db.execute(sql.MOVED_STANDINGS, (ids,))).fetchall()
-    sheet.standings.update((row[0], Standing(*row)) for row in found)
+    sheet.standings.update((row[0], DeliveryStanding(*row)) for row in found)

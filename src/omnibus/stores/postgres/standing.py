@@ -16,7 +16,7 @@ from omnibus.stores.texts import refuse, without_nul
 
 
 @dataclass(slots=True)
-class Standing:
+class DeliveryStanding:
     """Hold the columns of a delivery that may change, in the order of ``statements.STANDING``."""
 
     id: str

@@ -9,7 +9,7 @@ from omnibus.model.rate import AHEAD, Rate
 from omnibus.stores.postgres.engine import Connection, Engine
 from omnibus.stores.postgres.standing import batch, packed
 from omnibus.stores.postgres.statements import CLOCK, COUNT, rows
-from omnibus.stores.pruned import Page, next_page
+from omnibus.stores.pruned import Removed, next_page
 from omnibus.stores.schema import to_micros
 from omnibus.upkeep import Block, Pruned, Upkeep
 
@@ -74,7 +74,7 @@ async def prune(db: Connection, before: int, after: str, limit: int) -> Pruned:
     idle = {row[0] for row in await (await db.execute(_LOCK_IDLE, (sorted(old),))).fetchall()}
     wanted = [(row[3], row[0]) for row in found if row[3] in idle]
     cut = await db.execute(_CUT, (packed(wanted), _FINAL, before, before, before, before))
-    page, gone = Page(), list[tuple[str, str]]()
+    page, gone = Removed(), list[tuple[str, str]]()
     for customer, id_, *told in await cut.fetchall():
         gone.append((customer, id_))
         page.add(*told)

@@ -8,7 +8,7 @@ from typing import Any
 
 from omnibus.model.event import Event
 from omnibus.model.run import Run
-from omnibus.store import Cues, Entry, Step, Store, Stride, Walker
+from omnibus.store import Cues, EntryKey, Step, Store, Stride, Walker
 from omnibus.stores.postgres import ear, loading, telling
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.accepting import open_acceptance
@@ -45,7 +45,7 @@ class Walking(Store):
         """Load customers with their live runs."""
         return await self.engine.read(lambda db: loading.walkers(db, ids), pinned=True)
 
-    async def entered(self, entries: Sequence[Entry]) -> set[Entry]:
+    async def entered(self, entries: Sequence[EntryKey]) -> set[EntryKey]:
         """Tell which of them have a run."""
         return await self.engine.read(lambda db: entered(db, entries), pinned=True)
 
@@ -83,7 +83,7 @@ async def definition(db: Connection, name: str, version: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-async def entered(db: Connection, entries: Sequence[Entry]) -> set[Entry]:
+async def entered(db: Connection, entries: Sequence[EntryKey]) -> set[EntryKey]:
     """Tell which of them have a run, live or left."""
     cursor = await batch(db, sql.READ_ENTRIES, [each for each in entries if not matchless(each)])
     return set(await cursor.fetchall()) if cursor is not None else set()
@@ -149,7 +149,7 @@ class _Runs:
 
     def __init__(self) -> None:
         self.revisions: dict[str, int] = {}
-        self.entries: set[Entry] = set()
+        self.entries: set[EntryKey] = set()
         self.new: list[tuple[Any, ...]] = []
         self.moved: list[tuple[Any, ...]] = []
 
@@ -172,7 +172,7 @@ class _Runs:
                 self.moved.append((*row, _now(step, each), each.before))
 
 
-def entry_of(each: Stride) -> Entry:
+def entry_of(each: Stride) -> EntryKey:
     """Give what makes a run the only one of its kind."""
     return each.run.customer, each.run.journey, each.run.entry
 

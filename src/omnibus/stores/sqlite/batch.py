@@ -59,7 +59,7 @@ _SPENT = (
 )
 
 
-class Standing(NamedTuple):
+class DeliveryStanding(NamedTuple):
     """Hold what a guard looks at: whose a delivery is, who has it, and the version of its customer's context."""
 
     customer: str
@@ -94,9 +94,9 @@ def claim(db: apsw.Connection, now: datetime, limit: int, lease: str, term: floa
     return [read_delivery((*row[3:-1], lease)) for row in taken]
 
 
-def _standings(db: apsw.Connection, deliveries: Iterable[str]) -> dict[str, Standing]:
+def _standings(db: apsw.Connection, deliveries: Iterable[str]) -> dict[str, DeliveryStanding]:
     rows = db.execute(_STANDING, (listed(list(deliveries)),))
-    return {row[0]: Standing(*row[1:]) for row in rows}
+    return {row[0]: DeliveryStanding(*row[1:]) for row in rows}
 
 
 def attempt(db: apsw.Connection, tries: Sequence[Try], stirring: frozenset[str]) -> list[Grant]:
@@ -145,7 +145,7 @@ def _over(db: apsw.Connection, tries: Sequence[Try]) -> set[str]:
     return found
 
 
-def _grant(each: Try, standing: Standing, over: set[str]) -> Grant:
+def _grant(each: Try, standing: DeliveryStanding, over: set[str]) -> Grant:
     if standing.lease is None or standing.lease != each.lease:
         return Grant.LOST
     if each.attempt in over:
@@ -176,7 +176,7 @@ def settle(
     return [place in plain or outbox.settle_one(db, each, now, stirring) for place, each in enumerate(settlements)]
 
 
-def _plain(each: Settlement, standing: Standing | None) -> bool:
+def _plain(each: Settlement, standing: DeliveryStanding | None) -> bool:
     change = each.change
     if standing is None or standing.lease != each.lease or standing.reported or standing.customer != each.customer:
         return False

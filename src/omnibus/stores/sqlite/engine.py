@@ -23,7 +23,7 @@ from omnibus.errors import ConfigError, StoreFull
 
 T = TypeVar("T")
 Job = Callable[[apsw.Connection], Any]
-Asked = tuple[Job, asyncio.AbstractEventLoop, asyncio.Future[Any]]
+Call = tuple[Job, asyncio.AbstractEventLoop, asyncio.Future[Any]]
 MOST = 200  # calls that share one commit
 #: places for prepared statements, as many as APSW has. It takes the next place in turn each time that a statement is done,
 #: also for each row of `executemany`: with fewer, a batch of fifty pushed all statements out, and each was parsed anew
@@ -75,8 +75,8 @@ class Engine:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._jobs: deque[Asked] = deque()
-        self._urgent: deque[Asked] = deque()
+        self._jobs: deque[Call] = deque()
+        self._urgent: deque[Call] = deque()
         self._calls: SimpleQueue[None] = SimpleQueue()  # a reason each for the writer to look; in C, as its own wait is
         self._door = threading.Lock()  # nobody comes in once it is closing
         self._closing = False

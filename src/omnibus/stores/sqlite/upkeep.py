@@ -9,7 +9,7 @@ import apsw
 
 from omnibus.model.delivery import FINAL
 from omnibus.model.rate import AHEAD, Rate
-from omnibus.stores.pruned import Page, next_page
+from omnibus.stores.pruned import Removed, next_page
 from omnibus.stores.schema import to_micros
 from omnibus.stores.sqlite.engine import Engine
 from omnibus.stores.sqlite.outbox import machine_micros
@@ -56,7 +56,7 @@ class Keeping(Upkeep):
 def prune(db: apsw.Connection, before: int, after: str, limit: int) -> Pruned:
     """Remove the finished deliveries of the next page, with all that hangs on them; they go on being counted."""
     rows = list(db.execute(_PAGE, (after, limit)))
-    page, gone = Page(), []
+    page, gone = Removed(), []
     for id_, *told in list(db.execute(_CUT, (json.dumps([row[0] for row in rows]), before))):
         gone.append(id_)
         page.add(*told)

@@ -11,7 +11,7 @@ import apsw
 
 from omnibus.model.event import Event
 from omnibus.model.run import Run
-from omnibus.store import Cues, Entry, Step, Store, Stride, Walker
+from omnibus.store import Cues, EntryKey, Step, Store, Stride, Walker
 from omnibus.stores.rows import EVENT, RUN, dump, micros, read_events, read_run, run_row
 from omnibus.stores.schema import to_micros
 from omnibus.stores.sqlite import batch
@@ -57,7 +57,7 @@ class Walking(Store):
         """Load customers with their live runs."""
         return await self.engine.read(lambda db: walkers(db, customers), near=len(customers) <= NEAR)
 
-    async def entered(self, entries: Sequence[Entry]) -> set[Entry]:
+    async def entered(self, entries: Sequence[EntryKey]) -> set[EntryKey]:
         """Tell which of them have a run."""
         return await self.engine.read(
             lambda db: {each for each in entries if db.execute(_ENTERED, each).fetchone()}, near=len(entries) <= NEAR
