@@ -1,4 +1,4 @@
-"""A shop on fakes: a real bus and store, channels that carry to a ``Wire``, and a clock that stands still."""
+"""A shop on fakes: a real bus and store, channels that carry to a ``FarSide``, and a clock that stands still."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from omnibus.model.customer import Customer
 from omnibus.model.delivery import Delivery, State
 from omnibus.model.request import Response
 from omnibus.stores.migrate import migrate
-from omnibus.testing import FakeChannel, FakeClock, Wire, fake_provider, fake_report
+from omnibus.testing import FakeChannel, FakeClock, FarSide, fake_provider, fake_report
 
 BRAND = 'name = "Acme"\nurl = "https://acme.example"\n[voice]\nsign_off = "Your Acme team"\n'
 CORE = """
@@ -49,7 +49,7 @@ class Shop:
 
     def __init__(self, folder: Path, blank: Path, stack: AsyncExitStack) -> None:
         self.folder, self._stack, self.clock = folder, stack, FakeClock()
-        self.wires: dict[tuple[str, str], Wire] = {}
+        self.wires: dict[tuple[str, str], FarSide] = {}
         self.plugins: list[Any] = []
         self.tables: list[str] = []
         self.policy = "[policy]\nquiet_hours = false\nbudget = false\n"
@@ -81,7 +81,7 @@ class Shop:
         self.tables.append(f'[channels.{name}]\nprovider = [{dsns}]\nwebhook_secret = "fake"\n')
         return kind
 
-    def wire(self, channel: str, scheme: str = "") -> Wire:
+    def wire(self, channel: str, scheme: str = "") -> FarSide:
         return self.wires[(channel, scheme or f"{channel}one")]
 
     def message(self, name: str, text: str = "# Hello\n\nYour boots are waiting.\n", **front: Any) -> None:

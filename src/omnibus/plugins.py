@@ -29,7 +29,7 @@ GROUP = "omnibus"
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class Installed:
     """Describe one plugin: where it is from and what it brought, or why it could not."""
 
     name: str
@@ -120,7 +120,7 @@ class Plugins:
     def __init__(self, built_in: Iterable[Any] = ()) -> None:
         self.registry = Registry()
         self.registry.add(*built_in)
-        self.loaded: dict[str, Loaded] = {}
+        self.loaded: dict[str, Installed] = {}
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
 
@@ -141,7 +141,7 @@ class Plugins:
                     for each in self.loaded.values()
                     if each.name in {e.name for e in installed() if e.value == entry.value}
                 )
-                self.loaded[entry.name] = Loaded(
+                self.loaded[entry.name] = Installed(
                     entry.name, first.distribution, first.version, first.brought, first.error
                 )
         for path in files:
@@ -167,9 +167,9 @@ class Plugins:
         except Exception as error:  # noqa: BLE001 - kept and shown; the others go on
             if self._manager.has_plugin(name):
                 self._manager.unregister(name=name)
-            self.loaded[name] = Loaded(name, distribution, version, error=f"{type(error).__name__}: {error}")
+            self.loaded[name] = Installed(name, distribution, version, error=f"{type(error).__name__}: {error}")
             return
-        self.loaded[name] = Loaded(name, distribution, version, tuple(sorted(_describe(own))))
+        self.loaded[name] = Installed(name, distribution, version, tuple(sorted(_describe(own))))
 
     def sandboxes(self) -> list[type[Any]]:
         """List the sandboxes of the loaded plugins; imported only now."""

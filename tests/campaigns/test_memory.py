@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from omnibus.model.campaign import Campaign
-from omnibus.testing import Wire
+from omnibus.testing import FarSide
 
 MIB = 1024 * 1024
 
 
-class Deaf(Wire):
+class Deaf(FarSide):
     """Accept and forget: the other side is not what is measured."""
 
     async def take(self, handed: Any) -> Any:

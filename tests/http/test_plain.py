@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from omnibus.http import Client
 from omnibus.http.answer import MAX_BODY
-from omnibus.http.line import Line
+from omnibus.http.line import HttpLine
 from omnibus.http.plain import MAX_HEAD, read_head
 
 from .conftest import OK, served
@@ -59,7 +59,7 @@ class Mute(asyncio.Transport):
 async def by_parser(data: bytes) -> tuple[int, dict[str, str], bytes] | None:
     """Read an answer as aiohttp reads it; None: it is none, or not all there."""
     parser = ResponseHandler(asyncio.get_running_loop())
-    line = Line(None, parser, Mute(), ("http", "x", 80))  # type: ignore[arg-type] # nothing to close
+    line = HttpLine(None, parser, Mute(), ("http", "x", 80))  # type: ignore[arg-type] # nothing to close
     line._parse()
     parser.transport = Mute()
     line.data_received(data)

@@ -10,7 +10,7 @@ import pytest
 
 from omnibus.errors import NotFound, StoreFull
 from omnibus.outbound.pruning import CURSOR, PAGE, Pruner
-from omnibus.settings import Keep
+from omnibus.settings import Retention
 from omnibus.upkeep import Pruned
 
 DAY = timedelta(days=1)
@@ -94,8 +94,8 @@ async def test_a_pass_goes_on_where_the_last_one_was(busy: Any) -> None:
         return await usual(before, after=after, limit=2)
 
     store.forget_keys = watched
-    assert [each async for each in Pruner(store, lambda: later, Keep(deliveries=None, repeats=None)).pages()] == []
-    keep = Keep(deliveries=None)
+    assert [each async for each in Pruner(store, lambda: later, Retention(deliveries=None, repeats=None)).pages()] == []
+    keep = Retention(deliveries=None)
     assert sum([each.keys async for each in Pruner(store, lambda: later, keep).pages()]) == 7
     assert len(seen) == 4
     assert await store.note(*CURSOR) == seen[-1]
@@ -123,7 +123,7 @@ async def test_it_rests_longer_than_it_works_and_outlives_a_full_disk(busy: Any)
     store.prune = refusing
     later = busy.clock.now() + 1000 * DAY
     with pytest.raises(asyncio.CancelledError):
-        await Pruner(store, lambda: later, Keep(), rest=rest).run()
+        await Pruner(store, lambda: later, Retention(), rest=rest).run()
     whole = [each for each in rested if each >= 1_800]
     assert len(whole) == 3, "before each pass, the one that found no room included"
     assert all(each <= 3_600 for each in whole)

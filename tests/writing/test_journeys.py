@@ -10,7 +10,7 @@ from omnibus.model.journey import (
     Exit,
     Journey,
     Publish,
-    Send,
+    SendStep,
     Trigger,
     Wait,
     WaitFor,
@@ -67,12 +67,12 @@ def test_a_whole_journey(read):
         key="cart.id", source="journeys/x.yaml",
         steps=(
             Wait(timedelta(hours=1)),
-            Send("one", {"order": "{{ event.id }}", "n": 2}),
+            SendStep("one", {"order": "{{ event.id }}", "n": 2}),
             WaitFor(
                 "message.clicked", timedelta(hours=20),
                 then=(Publish("two", ("twitter",)), Branch("cart.open", then=(Exit(),))), else_=(Wait(until=time(9, 30)),),
             ),
-            Branch("engagement.away", else_=(Send("three"),)),
+            Branch("engagement.away", else_=(SendStep("three"),)),
             Exit("done"),
         ),
     )  # fmt: skip

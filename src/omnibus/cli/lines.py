@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from omnibus.channel import Channel
-    from omnibus.outbound.resolve import Line
+    from omnibus.outbound.resolve import ChannelLine
     from omnibus.settings import Settings
 
 
@@ -27,7 +27,7 @@ class Tried:
     """Hold one channel of the configuration: its lines by audience, or why it cannot be used."""
 
     name: str
-    lines: dict[tuple[str, str], Line]
+    lines: dict[tuple[str, str], ChannelLine]
     error: str = ""
 
 

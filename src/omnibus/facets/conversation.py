@@ -16,7 +16,7 @@ KEPT = 20
 
 @swift
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Utterance:
     """Hold one utterance."""
 
     at: datetime
@@ -38,14 +38,14 @@ class Conversation(Facet):
     hears: ClassVar[tuple[str, ...]] = ("conversation.*", "message.replied")
     private: ClassVar[tuple[str, ...]] = ("turns",)
 
-    turns: tuple[Turn, ...] = ()
+    turns: tuple[Utterance, ...] = ()
     heard: Mapping[str, datetime] = field(default_factory=dict)
 
     def after(self, event: Event) -> Self:
         """Add a turn; event data: ``{"channel", "text"}``."""
         channel, text = str(event.data.get("channel", "")), str(event.data.get("text", ""))
         mine = event.type != "conversation.answered"
-        turn = Turn(event.time, "customer" if mine else "staff", channel, text)
+        turn = Utterance(event.time, "customer" if mine else "staff", channel, text)
         heard = {**self.heard, channel: event.time} if mine else self.heard
         return type(self)((*self.turns, turn)[-KEPT:], heard)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _TIMEOUT = re.compile(r"\btimeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
 
 
-class Line(asyncio.Protocol):
+class HttpLine(asyncio.Protocol):
     """Stand between a connection that aiohttp made, and its parser.
 
     Args:

@@ -18,7 +18,7 @@ from yarl import URL
 from omnibus.errors import Refused, TryLater
 from omnibus.http.ask import KEPT, Origin
 from omnibus.http.guard import Forbidden, VettedResolver
-from omnibus.http.line import Line
+from omnibus.http.line import HttpLine
 from omnibus.inflight import Room
 
 CONNECT = 5.0  # seconds for one connection at most
@@ -38,7 +38,7 @@ class Lines:
     def __init__(self, limit: int, patience: float, *, guard: bool, trusted: Collection[str]) -> None:
         self._limit, self._patience, self._guard, self._trusted = limit, patience, guard, trusted
         self._room = Room(limit)
-        self._kept: dict[Origin, list[Line]] = {}  # which was used last stands last
+        self._kept: dict[Origin, list[HttpLine]] = {}  # which was used last stands last
         self._timeout = aiohttp.ClientTimeout(connect=patience, sock_connect=min(CONNECT, patience))
         self._connector: aiohttp.TCPConnector | None = None
         self._doors: dict[Origin, aiohttp.ClientRequest] = {}
@@ -49,14 +49,14 @@ class Lines:
         """Tell whether there was a request."""
         return self._connector is not None
 
-    def fresh(self, origin: Origin, now: float) -> Line | None:
+    def fresh(self, origin: Origin, now: float) -> HttpLine | None:
         """Take one that was in use a moment ago; None: ``take`` one."""
         kept = self._kept.get(origin)
         if kept and now < kept[-1].fresh and kept[-1].fit and self._room.enter():
             return kept.pop()
         return None
 
-    async def take(self, origin: Origin, until: float) -> Line:
+    async def take(self, origin: Origin, until: float) -> HttpLine:
         """Take one that is kept, or make one, when it is our turn; tried again only where none was made.
 
         Raises:
@@ -75,7 +75,7 @@ class Lines:
                 raise Refused("forbidden_url") from None
             raise TryLater("not_connected") from None
 
-    def back(self, line: Line, now: float) -> None:
+    def back(self, line: HttpLine, now: float) -> None:
         """Keep one for the next request, or close it."""
         if line.fit:
             line.fresh, line.until = now + min(FRESH, line.rests), now + min(KEEP_ALIVE, line.rests)
@@ -102,7 +102,7 @@ class Lines:
             async with asyncio.timeout(self._patience):
                 await self._room.wait()
 
-    async def _rested(self, origin: Origin) -> Line | None:
+    async def _rested(self, origin: Origin) -> HttpLine | None:
         """Take one that is kept, after the loop has looked (in its next round) whether the other side closed it."""
         if self._kept.get(origin):
             await asyncio.sleep(0)
@@ -115,7 +115,7 @@ class Lines:
             line.close()
         return None
 
-    async def _connected(self, origin: Origin, until: float) -> Line:
+    async def _connected(self, origin: Origin, until: float) -> HttpLine:
         self._make_room()
         try:
             line = await self._made(origin)
@@ -129,7 +129,7 @@ class Lines:
             raise ConnectionError("gone, late, or spoken on before it is asked")
         return line
 
-    async def _made(self, origin: Origin) -> Line:
+    async def _made(self, origin: Origin) -> HttpLine:
         if not self._limit:
             raise ConnectionError("closed")
         connector = self._connector or self._open()
@@ -138,7 +138,7 @@ class Lines:
         if protocol is None or transport is None:
             connection.close()
             raise ConnectionError("gone")
-        return Line(connection, protocol, transport, origin)
+        return HttpLine(connection, protocol, transport, origin)
 
     def _make_room(self) -> None:
         """Close those that are kept elsewhere, whose time is over first, where there would be too many."""

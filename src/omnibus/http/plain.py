@@ -22,7 +22,7 @@ _HEAD = re.compile(
 )
 
 
-class Told(Mapping[str, str]):
+class Headers(Mapping[str, str]):
     """Hold headers by lower-case name, those told twice joined; read when they are asked for, which is seldom."""
 
     __slots__ = ("_lines", "_read")
@@ -48,11 +48,11 @@ class Told(Mapping[str, str]):
         return found
 
 
-def read_head(data: bytes) -> tuple[int, Told, int, int] | None:
+def read_head(data: bytes) -> tuple[int, Headers, int, int] | None:
     """Read the head of an answer, if it is plain and all there: status, headers, where the body begins, where it ends."""
     found = _HEAD.match(data)
     if found is None:
         return None
     status, lines, length = found.groups()
     begin, size = found.end(), int(length)
-    return None if begin > MAX_HEAD or size > MAX_BODY else (int(status), Told(lines), begin, begin + size)
+    return None if begin > MAX_HEAD or size > MAX_BODY else (int(status), Headers(lines), begin, begin + size)

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from datetime import time, timedelta
 from typing import Any
 
-from omnibus.model.journey import Branch, Exit, Journey, Publish, Send, Step, Trigger, Wait, WaitFor
+from omnibus.model.journey import Branch, Exit, Journey, Publish, SendStep, Step, Trigger, Wait, WaitFor
 
 KINDS: dict[str, type[Any]] = {
-    "send": Send, "publish": Publish, "wait": Wait, "wait_for": WaitFor, "branch": Branch, "exit": Exit,
+    "send": SendStep, "publish": Publish, "wait": Wait, "wait_for": WaitFor, "branch": Branch, "exit": Exit,
 }  # fmt: skip
 _NAMES = {kind: name for name, kind in KINDS.items()}
 

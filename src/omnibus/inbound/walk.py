@@ -10,7 +10,7 @@ from typing import Any
 from omnibus.errors import OmnibusError
 from omnibus.model.context import Context
 from omnibus.model.event import Event
-from omnibus.model.journey import Branch, Exit, Journey, Publish, Send, Wait, WaitFor, fill
+from omnibus.model.journey import Branch, Exit, Journey, Publish, SendStep, Wait, WaitFor, fill
 from omnibus.model.run import Run
 from omnibus.policies.quiet_hours import zone_of
 from omnibus.store import Wish
@@ -66,7 +66,7 @@ class Guide:
         while walk.node:
             step, key = journey.step(walk.node), f"journey:{run.id}:{walk.node}"
             match step:
-                case Send(message, values, delay):
+                case SendStep(message, values, delay):
                     at = now + delay if delay else None
                     filled = fill(values, names_of(context, told))
                     walk.wishes.append(self.wish(message, run.customer, filled, key, at))

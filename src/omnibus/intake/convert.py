@@ -12,19 +12,19 @@ from typing import Any
 from omnibus.errors import InputError
 from omnibus.facets.cart import read_lines
 from omnibus.intake.mapping import Mapping_, Rule
-from omnibus.intake.rows import Row
+from omnibus.intake.rows import Record
 from omnibus.model.event import Event
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Converted:
     """Hold one event to be, and whose it is; *line* is its last row's."""
 
     line: int
     customer: str
     identities: Mapping[str, str] = field(repr=False)
     event: Event
-    rows: tuple[Row, ...] = field(default=(), repr=False)
+    rows: tuple[Record, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Reject:
 
     line: int
     reason: str
-    row: Row = field(repr=False)
+    row: Record = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Skip:
 class _Good:
     """Hold a row that can become a fact: its columns with `line`, and what was read of them already."""
 
-    row: Row
+    row: Record
     columns: dict[str, str] = field(repr=False)
     rule: Rule
     time: datetime
@@ -56,9 +56,9 @@ class _Good:
     line: dict[str, Any] | None = field(repr=False)
 
 
-def convert(rows: Iterable[Row], mapping: Mapping_) -> Iterator[Fact | Reject | Skip]:
+def convert(rows: Iterable[Record], mapping: Mapping_) -> Iterator[Converted | Reject | Skip]:
     """Convert a stream of rows; rows of one group become one fact."""
-    group: list[Row] = []
+    group: list[Record] = []
     for row in rows:
         if row.fault:
             yield Reject(row.line, row.fault, row)
@@ -73,7 +73,7 @@ def convert(rows: Iterable[Row], mapping: Mapping_) -> Iterator[Fact | Reject | 
         yield from _converted(group, mapping)
 
 
-def _converted(group: list[Row], mapping: Mapping_) -> Iterator[Fact | Reject | Skip]:
+def _converted(group: list[Record], mapping: Mapping_) -> Iterator[Converted | Reject | Skip]:
     good: list[_Good] = []
     for row in group:
         rule = mapping.rule(row.values)
@@ -96,7 +96,7 @@ def _converted(group: list[Row], mapping: Mapping_) -> Iterator[Fact | Reject | 
             yield fact
 
 
-def _read(row: Row, rule: Rule, mapping: Mapping_) -> _Good | str:
+def _read(row: Record, rule: Rule, mapping: Mapping_) -> _Good | str:
     """Read what every row must have; the fault in words where it has not."""
     columns = {**row.values, "line": str(row.line)}
     try:
@@ -117,7 +117,7 @@ def _read(row: Row, rule: Rule, mapping: Mapping_) -> _Good | str:
     return _Good(row, columns, rule, time, customer, identities, line)
 
 
-def _fact(good: list[_Good], rule: Rule, mapping: Mapping_) -> Fact:
+def _fact(good: list[_Good], rule: Rule, mapping: Mapping_) -> Converted:
     first, last = good[0], good[-1]
     data: dict[str, Any] = {key: _value(value, first.columns) for key, value in rule.data.items()}
     if rule.lines:
@@ -126,7 +126,7 @@ def _fact(good: list[_Good], rule: Rule, mapping: Mapping_) -> Fact:
         if rule.total:
             data[rule.total] = f"{sum((Decimal(x['price']) * x['quantity'] for x in lines), Decimal()):.2f}"
     event = Event(_text(rule.id, first.columns), mapping.name, rule.type, first.time, first.customer, data)
-    return Fact(last.row.line, first.customer, first.identities, event, tuple([each.row for each in good]))
+    return Converted(last.row.line, first.customer, first.identities, event, tuple([each.row for each in good]))
 
 
 def _line(columns: Mapping[str, str], rule: Rule) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _line(columns: Mapping[str, str], rule: Rule) -> dict[str, Any]:
     return line
 
 
-def _time(row: Row, mapping: Mapping_) -> datetime:
+def _time(row: Record, mapping: Mapping_) -> datetime:
     text = row.values[mapping.time].strip()
     try:
         when = datetime.fromisoformat(text)

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from omnibus.bus import Bus
 from omnibus.errors import InputError
-from omnibus.intake.convert import Fact, Reject, Skip, convert
+from omnibus.intake.convert import Converted, Reject, Skip, convert
 from omnibus.intake.mapping import Mapping_
 from omnibus.intake.rows import read_rows
 from omnibus.model.customer import Identity
@@ -69,7 +69,7 @@ async def load_file(
     store = bus.parts.store
     after = int(await store.note("import", name) or 0)
     so_far = Imported(resumed_after=after)
-    chunk: list[Fact] = []
+    chunk: list[Converted] = []
     who: dict[str, str] = {}
     with _Rejects(rejects) as aside:
         for each in convert(_read(path, so_far), mapping):
@@ -99,7 +99,9 @@ def _read(path: Path, so_far: Imported) -> Iterator[Any]:
         yield row
 
 
-async def _store(bus: Bus, chunk: list[Fact], who: dict[str, str], so_far: Imported, name: str, *, live: bool) -> None:
+async def _store(
+    bus: Bus, chunk: list[Converted], who: dict[str, str], so_far: Imported, name: str, *, live: bool
+) -> None:
     if not chunk:
         return
     parts = bus.parts
@@ -113,7 +115,7 @@ async def _store(bus: Bus, chunk: list[Fact], who: dict[str, str], so_far: Impor
     await parts.store.note("import", name, str(chunk[-1].line))
 
 
-async def _meet(bus: Bus, chunk: list[Fact], who: dict[str, str]) -> None:
+async def _meet(bus: Bus, chunk: list[Converted], who: dict[str, str]) -> None:
     """Find or make the customers of a chunk; those of the last chunks are known already."""
     if len(who) > KNOWN:
         who.clear()
@@ -127,11 +129,11 @@ async def _meet(bus: Bus, chunk: list[Fact], who: dict[str, str]) -> None:
         who.update(zip(wanted, await bus.parts.store.create(list(wanted.values()), bus.now()), strict=True))
 
 
-def _key(fact: Fact) -> str:
+def _key(fact: Converted) -> str:
     return fact.customer or "|".join(fact.identities.values())
 
 
-def _identity(bus: Bus, fact: Fact, kind: str) -> Identity:
+def _identity(bus: Bus, fact: Converted, kind: str) -> Identity:
     try:
         return bus.customers.recogniser.identity(kind, fact.identities[kind], evidence="import")
     except InputError as error:

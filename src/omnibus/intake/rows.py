@@ -16,7 +16,7 @@ from omnibus.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Record:
     """Hold one row; *fault* says why it cannot be read (then *values* is empty)."""
 
     line: int
@@ -25,7 +25,7 @@ class Row:
     raw: str = field(default="", repr=False)
 
 
-def read_rows(path: Path) -> Iterator[Row]:
+def read_rows(path: Path) -> Iterator[Record]:
     """Stream the rows of a file; the format is told by its name (``.csv``, ``.ndjson``, ``.jsonl``, each also ``.gz``).
 
     Raises:
@@ -49,7 +49,7 @@ def read_rows(path: Path) -> Iterator[Row]:
         raise InputError("the file is damaged", where=path.name, fix=str(error)) from None
 
 
-def _csv(file: Any, where: str) -> Iterator[Row]:
+def _csv(file: Any, where: str) -> Iterator[Record]:
     reader = csv.reader(file)
     header = next(reader, None)
     if not header or not any(each.strip() for each in header):
@@ -57,25 +57,25 @@ def _csv(file: Any, where: str) -> Iterator[Row]:
     names = [each.strip().lstrip("\ufeff") for each in header]
     for line, cells, fault in records(reader):
         if fault:
-            yield Row(line, {}, fault)
+            yield Record(line, {}, fault)
         elif len(cells) != len(names):
-            yield Row(line, {}, f"{len(cells)} columns where the header has {len(names)}", ",".join(cells))
+            yield Record(line, {}, f"{len(cells)} columns where the header has {len(names)}", ",".join(cells))
         else:
-            yield Row(line, dict(zip(names, cells, strict=True)))
+            yield Record(line, dict(zip(names, cells, strict=True)))
 
 
-def _ndjson(file: Any) -> Iterator[Row]:
+def _ndjson(file: Any) -> Iterator[Record]:
     for line, text in enumerate(file, 1):
         if not text.strip():
             continue
         try:
             told = json.loads(text)
         except ValueError:
-            yield Row(line, {}, "not JSON", text.strip())
+            yield Record(line, {}, "not JSON", text.strip())
             continue
         if not isinstance(told, dict):
-            yield Row(line, {}, "not a JSON object", text.strip())
+            yield Record(line, {}, "not a JSON object", text.strip())
         else:
-            yield Row(
+            yield Record(
                 line, {key: value if isinstance(value, str) else json.dumps(value) for key, value in told.items()}
             )

@@ -31,7 +31,7 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
+class SendStep:
     """Send a message; a value ``{{ event.id }}`` is looked up when the step is reached, others stand as they are.
 
     Args:
@@ -85,7 +85,7 @@ class Exit:
     reason: str = "exit"
 
 
-Step = Send | Publish | Wait | WaitFor | Branch | Exit
+Step = SendStep | Publish | Wait | WaitFor | Branch | Exit
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ Accept = Callable[[Sequence[Wish]], Awaitable[Sequence[Deliveries | None]]]
 Carry = Callable[[Sequence[Wish]], Awaitable[Sequence[Deliveries | Exception | None]]]
 
 
-class Share(Protocol):
+class Carrier(Protocol):
     """Carry what several ask for together."""
 
     async def take(self, asked: Wish) -> Deliveries | None:
@@ -31,7 +31,7 @@ class Acceptance:
         accept: what commits what they asked.
     """
 
-    def __init__(self, store: Store, share: Callable[[Carry], Share], accept: Accept) -> None:
+    def __init__(self, store: Store, share: Callable[[Carry], Carrier], accept: Accept) -> None:
         self._store, self._accept = store, accept
         # what is urgent does not wait until a commit of what is not has come back
         self._urgent, self._others = share(self._together), share(self._together)

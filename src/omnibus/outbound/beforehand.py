@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from omnibus.model.delivery import Delivery
-from omnibus.outbound.prepare import Desk, Pauses, Ready
+from omnibus.outbound.prepare import Pauses, Preparation, Ready
 from omnibus.outbound.road import Road
 from omnibus.outbound.turn import in_turn
 
@@ -31,7 +31,7 @@ async def beforehand(road: Road, deliveries: Sequence[Delivery], lease: str) -> 
     # which provider rests is asked by the attempt; only of a campaign's rest it knows nothing
     pauses: Pauses = await store.pauses(now) if any(each.origin for each in first.values()) else {}
     loaded = await store.load(list(first), since=now - road.window)
-    desk = Desk(road, pauses, now, {}, _nothing)
+    desk = Preparation(road, pauses, now, {}, _nothing)
     known = [(each, mine) for who, each in first.items() if (mine := loaded.get(who)) and mine.customer.id == who]
     return [each for each in desk.ready(await in_turn(desk, desk.choose(known))) if each.late is None]
 

@@ -25,7 +25,7 @@ from omnibus.model.delivery import SHOWN, Delivery, State
 from omnibus.outbound.claim import Claims
 from omnibus.outbound.lost_answer import NOT_MADE, look
 from omnibus.outbound.overtake import Overtaking
-from omnibus.outbound.prepare import Desk, Ready, waiting
+from omnibus.outbound.prepare import Preparation, Ready, waiting
 from omnibus.outbound.road import Road, settle_soon
 from omnibus.outbound.senders import STEADY, Senders
 from omnibus.outbound.take_off import take_off
@@ -204,7 +204,7 @@ class Dispatcher:
         road, now = self.road, self.road.now()
         with self.put_back(deliveries):
             loaded = await road.store.load([each.customer for each in deliveries], since=now - road.window)
-            desk = Desk(road, await road.store.pauses(now), now, last)
+            desk = Preparation(road, await road.store.pauses(now), now, last)
         known = [(each, mine) for each in deliveries if (mine := loaded.get(each.customer)) is not None]
         for each in deliveries:
             if each.customer not in loaded:

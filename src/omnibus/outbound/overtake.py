@@ -20,7 +20,7 @@ from omnibus.store import Take, Wish
 Answers = list[tuple[Delivery, ...] | None]
 
 
-class Worker(Protocol):
+class Rounds(Protocol):
     """Work rounds, and give what is needed to work beside them."""
 
     road: Road
@@ -48,7 +48,7 @@ class Worker(Protocol):
 class Overtaking:
     """Take up what is urgent: it waits for no round, and for nothing that is not."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Rounds) -> None:
         self._worker, self.ahead = worker, Ahead()
         self._urgent = 0  # accepted while there are rounds, and in nobody's hands yet
         self._called = False  # one who claims these did not begin yet

@@ -72,7 +72,7 @@ class Said(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Preparation:
     """Hold what all deliveries of a batch are prepared with.
 
     Args:

@@ -10,7 +10,7 @@ from omnibus.model.content import Content
 from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery
 from omnibus.outbound.judge import Judgement, judge
-from omnibus.outbound.resolve import Line, resolve
+from omnibus.outbound.resolve import ChannelLine, resolve
 from omnibus.outbound.road import Road
 
 
@@ -43,7 +43,7 @@ async def _by(road: Road, delivery: Delivery, name: str) -> Shown:
         return Shown(name, judgement, None, str(error))
 
 
-def _content(road: Road, delivery: Delivery, line: Line, context: Context, now: datetime) -> Content:
+def _content(road: Road, delivery: Delivery, line: ChannelLine, context: Context, now: datetime) -> Content:
     promised = road.promised(delivery, context, now)
     terms = promised.terms if promised else None
     _, content = road.composer.compose(delivery, line.channel, context, terms, now)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from omnibus.errors import StoreFull
-from omnibus.settings import Keep
+from omnibus.settings import Retention
 from omnibus.store import Store
 from omnibus.upkeep import Pruned
 
@@ -28,7 +28,7 @@ class Pruner:
     """
 
     def __init__(
-        self, store: Store, now: Callable[[], datetime], keep: Keep, *, rest: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self, store: Store, now: Callable[[], datetime], keep: Retention, *, rest: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:  # fmt: skip
         self._store, self._now, self._keep, self._rest = store, now, keep, rest
 

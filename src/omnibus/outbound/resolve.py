@@ -16,7 +16,7 @@ from omnibus.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChannelLine:
     """Hold a configured channel and who carries it, in the order of failover.
 
     Args:
@@ -39,7 +39,7 @@ class Line:
         raise LookupError(f"{self.channel.name} has no provider {scheme}")
 
 
-Lines = Mapping[tuple[str, str], Line]
+Lines = Mapping[tuple[str, str], ChannelLine]
 
 
 @swift

@@ -18,8 +18,8 @@ from omnibus.model.offer import Terms
 from omnibus.model.route import Route
 from omnibus.outbound.compose import Composer
 from omnibus.outbound.rates import Rates
-from omnibus.outbound.resolve import Line, Lines
-from omnibus.outbound.settle import Asked, Basis, Settling
+from omnibus.outbound.resolve import ChannelLine, Lines
+from omnibus.outbound.settle import Basis, Pending, Settling
 from omnibus.policy import Policy
 from omnibus.provider import Keep, Provider
 from omnibus.store import CodeRow, Limit, Outcome, Store
@@ -76,7 +76,7 @@ class Road:
         """Make what collects settlements."""
         self.settling = Settling(self.timeline, self.rest)
 
-    def line(self, delivery: Delivery) -> Line | None:
+    def line(self, delivery: Delivery) -> ChannelLine | None:
         """Give the line a delivery went by."""
         return self.lines.get((delivery.channel, delivery.audience))
 
@@ -139,4 +139,4 @@ def settle_soon(
         "delivery": delivery.id, "customer": delivery.customer, "lease": delivery.lease, "state": state, "reason": reason,
         "due": due, "outcome": outcome, "decision": decision, "watched": watched, **fields,
     }  # fmt: skip
-    road.settling.add(Asked(told, tuple(events), delivery if shown and watched else None, basis))
+    road.settling.add(Pending(told, tuple(events), delivery if shown and watched else None, basis))

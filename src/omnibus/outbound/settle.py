@@ -31,7 +31,7 @@ class Basis:
 
 
 @dataclass(slots=True, eq=False)
-class Asked:
+class Pending:
     """Hold a settlement that waits for the next commit.
 
     Args:
@@ -60,8 +60,8 @@ class Settling:
 
     def __init__(self, timeline: Timeline, rest: Callable[[float], Awaitable[None]]) -> None:
         self.timeline, self.rest = timeline, rest
-        self._waiting: list[Asked] = []
-        self._batch: list[Asked] = []
+        self._waiting: list[Pending] = []
+        self._batch: list[Pending] = []
         self._timer: asyncio.TimerHandle | None = None
         self.work: asyncio.Task[None] | None = None
         self.failure: BaseException | None = None
@@ -74,7 +74,7 @@ class Settling:
         """Tell whether something that was claimed under a lease is not on disk yet."""
         return any(each.fields["lease"] == lease for each in (*self._waiting, *self._batch))
 
-    def add(self, asked: Asked) -> None:
+    def add(self, asked: Pending) -> None:
         """Take one in; it is committed at the next flush, or after a moment."""
         self._waiting.append(asked)
         if self.work is None and self._timer is None:
@@ -102,7 +102,7 @@ class Settling:
             if self._waiting:  # answered meanwhile
                 self._timer = asyncio.get_running_loop().call_later(MOMENT, self.flush)
 
-    async def _patiently(self, batch: Sequence[Asked]) -> None:
+    async def _patiently(self, batch: Sequence[Pending]) -> None:
         """Commit one batch; what a provider answered is worth waiting for room."""
         for _ in range(PATIENCE):
             try:
@@ -113,11 +113,11 @@ class Settling:
                 return
         await self._commit(batch)
 
-    async def _commit(self, batch: Sequence[Asked]) -> None:
+    async def _commit(self, batch: Sequence[Pending]) -> None:
         store = self.timeline.store
         strangers = [each.customer for each in batch if each.events and each.basis is None]
         loaded = await store.load(strangers) if strangers else {}
-        wanted: list[tuple[Asked, Settlement]] = []
+        wanted: list[tuple[Pending, Settlement]] = []
         for each in batch:
             try:
                 wanted.append((each, await self._folded(each, loaded)))
@@ -131,7 +131,7 @@ class Settling:
                 await self._again(each)
         self.timeline.ring([each.customer for each in batch])
 
-    async def _folded(self, each: Asked, loaded: Mapping[str, Loaded]) -> Settlement:
+    async def _folded(self, each: Pending, loaded: Mapping[str, Loaded]) -> Settlement:
         if not each.events:
             return Settlement(**each.fields)
         timeline, basis = self.timeline, each.basis or self._basis(loaded[each.customer])
@@ -146,7 +146,7 @@ class Settling:
     def _basis(self, loaded: Loaded) -> Basis:
         return Basis(loaded, self.timeline.context(loaded))
 
-    async def _again(self, each: Asked) -> None:
+    async def _again(self, each: Pending) -> None:
         """Fold once more: somebody was faster, perhaps with these very events."""
         if each.tries >= TRIES:
             self.failure = Conflict("the context kept moving; try again")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from omnibus.model.message import Purpose
-from omnibus.outbound.prepare import Chosen, Desk, waiting
+from omnibus.outbound.prepare import Chosen, Preparation, waiting
 
 URGENT = Purpose.TRANSACTIONAL.value
 
 
-async def in_turn(desk: Desk, chosen: list[Chosen]) -> list[Chosen]:
+async def in_turn(desk: Preparation, chosen: list[Chosen]) -> list[Chosen]:
     """Keep those who get a token of their provider's rate; nothing was tried of the others, they wait for their turn.
 
     A provider that rests since tokens were taken for it voids them.

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from omnibus.channel import Channel
 from omnibus.errors import ConfigError
-from omnibus.outbound.resolve import Line
+from omnibus.outbound.resolve import ChannelLine
 from omnibus.parts.now import Now
 from omnibus.parts.tables import OWN, providers_of, scheme_of
 from omnibus.plugins import Plugins, Registry
@@ -20,13 +20,15 @@ from omnibus.settings import Settings, describe_channel_errors, suggest
 SHIPPED_WITH = {"receipt": "pos", "display": "pos", "push": "web"}
 
 
-def make_lines(settings: Settings, plugins: Plugins, now: Now, *, strict: bool = True) -> dict[tuple[str, str], Line]:
+def make_lines(
+    settings: Settings, plugins: Plugins, now: Now, *, strict: bool = True
+) -> dict[tuple[str, str], ChannelLine]:
     """Make every configured channel with its providers.
 
     Raises:
         ConfigError: its plugin is missing or broken, or a key is wrong; not when *strict* is off, then it is left out.
     """
-    lines: dict[tuple[str, str], Line] = {}
+    lines: dict[tuple[str, str], ChannelLine] = {}
     for name in settings.channels:
         try:
             lines.update(_line(name, settings, plugins, now))
@@ -36,7 +38,7 @@ def make_lines(settings: Settings, plugins: Plugins, now: Now, *, strict: bool =
     return lines
 
 
-def _line(name: str, settings: Settings, plugins: Plugins, now: Now) -> dict[tuple[str, str], Line]:
+def _line(name: str, settings: Settings, plugins: Plugins, now: Now) -> dict[tuple[str, str], ChannelLine]:
     registry, where = plugins.registry, f"{settings.path.name} [channels.{name}]"
     kinds, table = _kinds(name, plugins, where), settings.channel(name)
     told = _told(name, table, registry, where)
@@ -47,12 +49,12 @@ def _line(name: str, settings: Settings, plugins: Plugins, now: Now) -> dict[tup
     hook = f"{settings.omnibus.public_url}/hooks/{name}" if settings.omnibus.public_url else ""
     providers = [_provider(kind, dsn, rest, name, now, hook, known) for kind, dsn in zip(classes, told, strict=True)]
     costs = settings.policy.budget.costs if settings.policy.budget else {}
-    made: dict[tuple[str, str], Line] = {}
+    made: dict[tuple[str, str], ChannelLine] = {}
     for kind in kinds:
         channel = kind(_validated(kind.Settings, _pick(kind.Settings, rest), name, known))
         mine = tuple(each for each in providers if _carries(each, kind))
         if mine:
-            made[(name, kind.audience)] = Line(channel, mine, costs.get(name, kind.capabilities.points))
+            made[(name, kind.audience)] = ChannelLine(channel, mine, costs.get(name, kind.capabilities.points))
     return made
 
 

@@ -20,7 +20,7 @@ def _length(told: Any) -> timedelta | None:
 Length = Annotated[timedelta | None, BeforeValidator(_length)]
 
 
-class Keep(Section):
+class Retention(Section):
     """Read ``[keep]``: how long what is finished stays before `work` prunes it; false keeps it for ever.
 
     Args:
@@ -32,7 +32,7 @@ class Keep(Section):
     repeats: Length = timedelta(days=30)
 
     @model_validator(mode="after")
-    def _fits(self) -> Keep:
+    def _fits(self) -> Retention:
         if self.repeats is not None and self.repeats < SHORTEST:
             raise ValueError("must keep `repeats` for 7d or more")
         if self.deliveries is not None and (self.repeats is None or self.deliveries < self.repeats):

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from omnibus.errors import ConfigError
 from omnibus.model.duration import write_duration
 from omnibus.model.offer import Offer
-from omnibus.settings.keep import Keep
+from omnibus.settings.keep import Retention
 from omnibus.settings.secrets import mask, read_key, resolve_secrets
 from omnibus.settings.sections import FREE, SECTIONS, Core, OfferTable, Policies, Safety, Server, Tables, Tracking
 from omnibus.settings.sources import from_arguments, from_environ, from_file, from_secrets, put
@@ -37,7 +37,7 @@ class Settings(BaseModel):
     safety: Safety
     policy: Policies
     tracking: Tracking
-    keep: Keep
+    keep: Retention
     server: Server
     channels: dict[str, dict[str, Any]] = Field(repr=False)
     offers: dict[str, Offer]

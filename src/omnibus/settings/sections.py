@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from omnibus.model.offer import Offer
-from omnibus.settings.keep import Keep
+from omnibus.settings.keep import Retention
 from omnibus.settings.section import Duration, Section
 
 
@@ -243,7 +243,7 @@ class Tables(Section):
     safety: Safety
     policy: Policies
     tracking: Tracking
-    keep: Keep
+    keep: Retention
     server: Server
     channels: dict[str, dict[str, Any]] = Field(repr=False)
     offers: dict[str, OfferTable]
@@ -251,7 +251,7 @@ class Tables(Section):
 
 #: section → its class; the free ones hold tables by name
 SECTIONS: dict[str, type[Section]] = {
-    "omnibus": Core, "safety": Safety, "policy": Policies, "tracking": Tracking, "keep": Keep, "server": Server,
+    "omnibus": Core, "safety": Safety, "policy": Policies, "tracking": Tracking, "keep": Retention, "server": Server,
 }  # fmt: skip
 FREE = ("channels", "offers")
 

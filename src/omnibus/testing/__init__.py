@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from omnibus.testing.clock import FakeClock
 from omnibus.testing.desk import FakeDesk
 from omnibus.testing.drafts import hostile_draft, sample_attempt, sample_context, sample_draft
-from omnibus.testing.fakes import HANG, FakeChannel, FakeKeep, FakeProvider, Handed, Wire, fake_provider, fake_report
+from omnibus.testing.fakes import HANG, FakeChannel, FakeKeep, FakeProvider, FarSide, Handed, fake_provider, fake_report
 from omnibus.testing.faults import Fault, FaultyServer, Reply
 from omnibus.testing.sandbox import HttpSandbox, Sandbox
 from omnibus.testing.world import Entry, World
@@ -28,9 +28,10 @@ _LATER = {
 }
 
 __all__ = [
-    "HANG", "ChannelContract", "Entry", "FakeChannel", "FakeClock", "FakeDesk", "FakeKeep", "FakeProvider", "Fault",
-    "FaultyServer", "Handed", "HttpSandbox", "ProviderContract", "Reply", "Sandbox", "Wire", "World", "fake_provider",
-    "fake_report", "hostile_draft", "plain", "routes", "sample_attempt", "sample_context", "sample_draft", "serve",
+    "HANG", "ChannelContract", "Entry", "FakeChannel", "FakeClock", "FakeDesk", "FakeKeep", "FakeProvider", "FarSide",
+    "Fault", "FaultyServer", "Handed", "HttpSandbox", "ProviderContract", "Reply", "Sandbox", "World",
+    "fake_provider", "fake_report", "hostile_draft", "plain", "routes", "sample_attempt", "sample_context",
+    "sample_draft", "serve",
 ]  # fmt: skip
 
 

@@ -89,7 +89,7 @@ class _Hang:
 HANG: Final = _Hang()
 
 
-class Wire:
+class FarSide:
     """Be the other side of a fake provider: what arrived there, and what it answers next.
 
     ::
@@ -146,12 +146,12 @@ class FakeSettings(ProviderSettings):
 
 
 class FakeProvider(Provider):
-    """Carry to a ``Wire``. Make a class of your own with ``fake_provider``, so that no two tests share a wire."""
+    """Carry to a ``FarSide``. Make a class of your own with ``fake_provider``, so that no two tests share a wire."""
 
     channel: ClassVar[Any] = FakeChannel
     scheme: ClassVar[str] = "fake"
     Settings: ClassVar[type[ProviderSettings]] = FakeSettings
-    wire: ClassVar[Wire]
+    wire: ClassVar[FarSide]
     closed = False
 
     @property
@@ -204,7 +204,7 @@ def fake_provider(
         members: further class attributes, e.g. ``key_window=60`` or ``max_in_flight=2``.
     """
     kind = _Finds if idempotency == "lookup" else FakeProvider
-    told = {"scheme": scheme, "channel": channel, "idempotency": idempotency, "wire": Wire(), **members}
+    told = {"scheme": scheme, "channel": channel, "idempotency": idempotency, "wire": FarSide(), **members}
     return type(f"Fake{scheme.title()}", (kind,), told)
 
 

@@ -28,7 +28,7 @@ from omnibus.stores.postgres.store import prepare
 VARIABLE = "OMNIBUS_TEST_POSTGRES"
 
 
-class Server:
+class PostgresServer:
     """Run a PostgreSQL of our own, which tests may stop and start.
 
     Raises:
@@ -130,7 +130,7 @@ def postgres() -> Iterator[Databases]:
         finally:
             made.drop()
         return
-    server = Server()
+    server = PostgresServer()
     try:
         yield Databases(server.url)
     finally:

@@ -20,7 +20,7 @@ from omnibus.model.draft import Draft, OptOut
 from omnibus.model.message import Message, Purpose
 from omnibus.model.offer import Offer, Terms
 from omnibus.writing.filters import deadline_text, percent_text
-from omnibus.writing.parts import PRICE, Desk, call_to_action, facts_of, media_of, ranked
+from omnibus.writing.parts import PRICE, Rendering, call_to_action, facts_of, media_of, ranked
 from omnibus.writing.sandbox import TemplateMistake
 from omnibus.writing.shapes import Shape, headline, shape
 from omnibus.writing.templates import Templates
@@ -134,7 +134,7 @@ class Writer:
         terms: Terms | None, opt_out: OptOut,
     ) -> Draft:  # fmt: skip
         message, brand = plan.message, self.brand
-        desk = Desk(message, names, self._templates)
+        desk = Rendering(message, names, self._templates)
         top, top_values = desk.render("headline", message.headline, "skeleton")
         title = headline(top).filled(top_values)
         skeleton, body_values = desk.render("body", message.body, "skeleton")

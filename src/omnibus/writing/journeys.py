@@ -12,7 +12,7 @@ from typing import Any
 from omnibus.errors import JourneyError
 from omnibus.model.duration import read_duration
 from omnibus.model.event import EVENT_TYPES
-from omnibus.model.journey import Branch, Exit, Journey, Publish, Send, Step, Trigger, Wait, WaitFor
+from omnibus.model.journey import Branch, Exit, Journey, Publish, SendStep, Step, Trigger, Wait, WaitFor
 from omnibus.settings.words import suggest
 from omnibus.writing.marked import Marked, read_yaml
 
@@ -99,7 +99,7 @@ def _check_names(
             raise marked.wrong(f"unknown premise `{premise}`", "trigger", "where", fix=fix)
     for node, step in journey.nodes():
         at = ("steps", *(int(part) if part.isdecimal() else part for part in node.split(".")))
-        if isinstance(step, Send | Publish) and messages is not None and step.message not in messages:
+        if isinstance(step, SendStep | Publish) and messages is not None and step.message not in messages:
             raise marked.wrong(f"unknown message `{step.message}`", *at, fix=suggest(step.message, messages))
         if isinstance(step, Branch) and premises is not None and step.premise not in premises:
             raise marked.wrong(f"unknown premise `{step.premise}`", *at, fix=suggest(step.premise, premises))
@@ -151,7 +151,7 @@ def _send(marked: Marked, step: Mapping[str, Any], at: At) -> Step:
     if not isinstance(values, dict):
         raise marked.wrong("`values` must be a table", *at, "values", fix='values: { order: "{{ event.id }}" }')
     delay = _duration(marked, step["in"], (*at, "in"), "in") if "in" in step else None
-    return Send(_word(marked, step["send"], (*at, "send"), "a message"), values, delay)
+    return SendStep(_word(marked, step["send"], (*at, "send"), "a message"), values, delay)
 
 
 def _publish(marked: Marked, step: Mapping[str, Any], at: At) -> Step:

@@ -27,7 +27,7 @@ UNTIL = {
 PRICE = "{{ price | money(currency) }}"
 
 
-class Desk(NamedTuple):
+class Rendering(NamedTuple):
     """Hold what one rendering needs: the message, the names, and where its lines stand in the file."""
 
     message: Message
@@ -83,7 +83,7 @@ def _closed(closing: tuple[tuple[Any, str], ...], first: int) -> tuple[Element, 
 
 
 def facts_of(
-    desk: Desk, told: Mapping[str, str], terms: Terms | None, cta: CallToAction | None, values: Mapping[str, Any], locale: str
+    desk: Rendering, told: Mapping[str, str], terms: Terms | None, cta: CallToAction | None, values: Mapping[str, Any], locale: str
 ) -> tuple[Fact, ...]:  # fmt: skip
     """State what every channel must carry; *told* are the templates that the author wrote for facts."""
     facts = []
@@ -99,7 +99,7 @@ def facts_of(
     return tuple(facts)
 
 
-def _price(desk: Desk, values: Mapping[str, Any], locale: str) -> str:
+def _price(desk: Rendering, values: Mapping[str, Any], locale: str) -> str:
     """Write the value ``price`` as ``{{ price | money(currency) }}`` does; without a currency as it stands."""
     if not values.get("price"):
         return ""
@@ -111,7 +111,7 @@ def _price(desk: Desk, values: Mapping[str, Any], locale: str) -> str:
         return desk.text("facts.price", "{{ price }}")
 
 
-def call_to_action(desk: Desk, brand: Brand) -> CallToAction | None:
+def call_to_action(desk: Rendering, brand: Brand) -> CallToAction | None:
     """Render the call to action; without a link of its own it leads to the brand's site, without either it is left out."""
     told = desk.message.cta or CallToAction("", "")
     url = desk.text("cta.url", told.url).replace(" ", "%20") or brand.url
@@ -120,7 +120,7 @@ def call_to_action(desk: Desk, brand: Brand) -> CallToAction | None:
     return CallToAction(desk.text("cta.label", told.label), url) if url else None
 
 
-def media_of(desk: Desk) -> tuple[Media, ...]:
+def media_of(desk: Rendering) -> tuple[Media, ...]:
     """Render the pictures; one without a URL is left out."""
     media = []
     for told in desk.message.media:

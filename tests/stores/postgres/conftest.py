@@ -12,15 +12,15 @@ import psycopg
 import pytest
 
 from omnibus.stores.postgres import Postgres
-from omnibus.testing.postgres import Databases, Server
+from omnibus.testing.postgres import Databases, PostgresServer
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server() -> Iterator[PostgresServer]:
     """A server of this module's own, to stop and start."""
-    made = Server()
+    made = PostgresServer()
     yield made
     made.close()
 

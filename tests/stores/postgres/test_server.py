@@ -5,16 +5,16 @@ from __future__ import annotations
 import psutil  # type: ignore[import-untyped] # the wheel that brings the server needs it
 import pytest
 
-from omnibus.testing.postgres import Server
+from omnibus.testing.postgres import PostgresServer
 
 
-def running(server: Server) -> psutil.Process:
+def running(server: PostgresServer) -> psutil.Process:
     return psutil.Process(int((server.home / "data" / "postmaster.pid").read_text().splitlines()[0]))
 
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["as started", "restarted"])
 def test_it_ends_when_it_is_closed(restarted: bool) -> None:
-    server = Server()
+    server = PostgresServer()
     if restarted:
         first = running(server)
         server.restart()
@@ -28,5 +28,5 @@ def test_it_ends_when_it_is_closed(restarted: bool) -> None:
 def test_it_ends_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
     """One that was not started again is the wheel's to end; to stop it before made the demo end with an error."""
     with caplog.at_level("WARNING"):
-        Server().close()
+        PostgresServer().close()
     assert caplog.text == ""

@@ -62,11 +62,11 @@ def listening() -> Iterator[list[str]]:
     """Collect every log line, of every logger, from debug upwards."""
     lines: list[str] = []
 
-    class Ear(logging.Handler):
+    class Overheard(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(self.format(record))
 
-    root, ear = logging.getLogger(), Ear()
+    root, ear = logging.getLogger(), Overheard()
     level = root.level
     root.addHandler(ear)
     root.setLevel(logging.DEBUG)
