@@ -24,7 +24,7 @@ from omnibus import (
     Unreachable,
 )
 from omnibus.campaigns.lists import ListEntry
-from omnibus.intake.rows import Row
+from omnibus.intake.rows import Record
 from omnibus.model.draft import OptOut
 from omnibus.model.offer import Handover, Terms
 from omnibus.outbound.hand_over import Parcel
@@ -122,7 +122,7 @@ CANARY = "canary body text"
         Response.of_text(CANARY),
         Handover(CANARY, CANARY, "ada", NOW),
         ListEntry(2, "email", CANARY),
-        Row(2, {"email": CANARY}, raw=CANARY),
+        Record(2, {"email": CANARY}, raw=CANARY),
         Outcome("a1", "accepted", details=CANARY),
         OpenAttempt("a1", "d1", "ada", 1, "mail", "one", "email:a", NOW, "accepted", "", "p", 1, details=CANARY),
         Parcel(
