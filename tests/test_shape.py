@@ -21,6 +21,21 @@ def test_no_file_is_too_long() -> None:
     assert {name: size for name, size in sizes.items() if size > MOST} == {}
 
 
+TWINS = {"stores/sqlite", "stores/postgres"}  # the same part of the one port, on each store
+SETTINGS = {"Budget", "QuietHours", "Safety"}  # a policy and its section of the settings
+
+
+def test_no_two_classes_bear_one_name() -> None:
+    """One word, one meaning: whoever reads a name need not ask which of them it is."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(str(path.relative_to(SOURCE).parent))
+    shared = {name: places for name, places in found.items() if len(places) > 1 and name not in SETTINGS}
+    assert {name: places for name, places in shared.items() if len(places) > 2 or set(places) != TWINS} == {}
+
+
 def imports() -> dict[str, set[str]]:
     """List what each module imports of ours, those under TYPE_CHECKING and in functions included."""
     names = {str(path.relative_to(SOURCE.parent)).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path
