@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,12 +36,27 @@ def store_url(url: str) -> str:
     return url
 
 
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[Postgres]:
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Postgres]:
     made = Postgres(url, lambda: NOW)
     await made.open()
-    yield made
-    await made.aclose()
+    try:
+        yield made
+    finally:
+        await made.aclose()
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Postgres]:
+    async with opened(url) as made:
+        yield made
+
+
+@pytest.fixture
+async def other(url: str) -> AsyncIterator[Postgres]:
+    """A second process on the same database."""
+    async with opened(url) as made:
+        yield made
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,12 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
 
 
+@pytest.fixture(autouse=True)
+def moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the moment for which it is told be long: the machine may be slow."""
+    monkeypatch.setattr(beside, "FRESH", 60.0)
+
+
 @pytest.fixture
 def trips(monkeypatch: pytest.MonkeyPatch, store: Postgres) -> list[str]:
     """Note each look that goes to the database."""
@@ -30,15 +36,6 @@ def trips(monkeypatch: pytest.MonkeyPatch, store: Postgres) -> list[str]:
 
     monkeypatch.setattr(store.engine, "read", read)
     return seen
-
-
-@pytest.fixture
-async def other(url: str) -> AsyncIterator[Postgres]:
-    """A second process on the same database."""
-    made = Postgres(url, lambda: NOW)
-    await made.open()
-    yield made
-    await made.aclose()
 
 
 async def claimed(store: Postgres, since: datetime | None = NOW - WEEK) -> list[str]:

@@ -25,13 +25,14 @@ async def joined(connection: Any, job: Job[T]) -> T:
     if not isinstance(connection, psycopg.AsyncConnection):
         fix = "give a psycopg.AsyncConnection to the store's database"
         raise ConfigError("no connection that can be joined", where="connection", fix=fix)
-    if connection.info.transaction_status == TransactionStatus.IDLE:
-        if connection.autocommit:
-            fix = "open one: `async with connection.transaction(): …`"
-            raise ConfigError("no transaction is open", where="connection", fix=fix)
-        await connection.execute("SELECT 1")  # begins the app's own, or ours would be the outermost, and commit
+    idle = connection.info.transaction_status == TransactionStatus.IDLE
+    if idle and connection.autocommit:
+        fix = "open one: `async with connection.transaction(): …`"
+        raise ConfigError("no transaction is open", where="connection", fix=fix)
     rows, connection.row_factory = connection.row_factory, tuple_row
     try:
+        if idle:
+            await connection.execute("SELECT 1")  # begins the app's own, or ours would be the outermost, and commit
         for _ in range(CLASHES):
             try:
                 async with connection.transaction():  # a savepoint of its own
