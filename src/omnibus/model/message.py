@@ -19,6 +19,9 @@ class Purpose(StrEnum):
     MARKETING = "marketing"  #: we would like to sell; needs consent
 
 
+URGENT = Purpose.TRANSACTIONAL.value  # somebody waits for it: it goes first, and is held up by nothing that is not
+
+
 @swift
 @dataclass(frozen=True, slots=True)
 class CallToAction:

@@ -31,9 +31,11 @@ async def beforehand(road: Road, deliveries: Sequence[Delivery], lease: str) -> 
     # which provider rests is asked by the attempt; only of a campaign's rest it knows nothing
     pauses: Pauses = await store.pauses(now) if any(each.origin for each in first.values()) else {}
     loaded = await store.load(list(first), since=now - road.window)
-    desk = Preparation(road, pauses, now, {}, _nothing)
+    preparation = Preparation(road, pauses, now, {}, _nothing)
     known = [(each, mine) for who, each in first.items() if (mine := loaded.get(who)) and mine.customer.id == who]
-    return [each for each in desk.ready(await in_turn(desk, desk.choose(known))) if each.late is None]
+    return [
+        each for each in preparation.ready(await in_turn(preparation, preparation.choose(known))) if each.late is None
+    ]
 
 
 def _nothing(*_: Any, **__: Any) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 from omnibus.errors import StoreFull
 from omnibus.model.delivery import SHOWN, Delivery, State
+from omnibus.model.message import URGENT
 from omnibus.outbound.prepare import waiting
 from omnibus.outbound.road import Road, settle_soon
 from omnibus.outbound.senders import Senders
-from omnibus.outbound.turn import URGENT
 
 SOON = 0.25  # seconds of machine time between two claims; where it takes longer, another worker may be quicker
 WAITS = frozenset({State.QUEUED, State.HELD})  # nothing was done with it yet

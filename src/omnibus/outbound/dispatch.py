@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from omnibus.errors import StoreFull
 from omnibus.model.delivery import SHOWN, Delivery, State
+from omnibus.model.message import URGENT
 from omnibus.outbound.claim import Claims
 from omnibus.outbound.lost_answer import NOT_MADE, look
 from omnibus.outbound.overtake import Overtaking
@@ -29,7 +30,7 @@ from omnibus.outbound.prepare import Preparation, Ready, waiting
 from omnibus.outbound.road import Road, settle_soon
 from omnibus.outbound.senders import STEADY, Senders
 from omnibus.outbound.take_off import take_off
-from omnibus.outbound.turn import URGENT, in_turn
+from omnibus.outbound.turn import in_turn
 from omnibus.store import Grant, Loaded, OpenAttempt, Outcome
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class Dispatcher:
     def __init__(self, road: Road, *, slots: int = 50, lease: str = "") -> None:
         self.overtaking = Overtaking(self)
         self.road, self.senders = road, Senders(road, slots, self.overtaking.go)
+        road.bulkheads.most = slots - self.senders.kept
         self.claims = Claims(road, self.senders, lease, self.overtaking.bring)
         self.working = False
 
@@ -204,16 +206,16 @@ class Dispatcher:
         road, now = self.road, self.road.now()
         with self.put_back(deliveries):
             loaded = await road.store.load([each.customer for each in deliveries], since=now - road.window)
-            desk = Preparation(road, await road.store.pauses(now), now, last)
+            preparation = Preparation(road, await road.store.pauses(now), now, last)
         known = [(each, mine) for each in deliveries if (mine := loaded.get(each.customer)) is not None]
         for each in deliveries:
             if each.customer not in loaded:
                 settle_soon(road, each, State.FAILED, "no such customer")
         aside = any(each.purpose != URGENT for each in deliveries)
-        chosen = [one async for piece in self._pieces(known, aside=aside) for one in desk.choose(piece)]
+        chosen = [one async for piece in self._pieces(known, aside=aside) for one in preparation.choose(piece)]
         with self.put_back([each.delivery for each in chosen]):
-            turn = await in_turn(desk, chosen)
-        ready = [one async for piece in self._pieces(turn, aside=aside) for one in desk.ready(piece)]
+            turn = await in_turn(preparation, chosen)
+        ready = [one async for piece in self._pieces(turn, aside=aside) for one in preparation.ready(piece)]
         with self.put_back([each.parcel.delivery for each in ready], ready):
             return await self._attempt(ready, loaded) if ready else []
 

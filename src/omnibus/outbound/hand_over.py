@@ -25,6 +25,8 @@ from omnibus.store import OpenAttempt, Outcome
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 3600.0  # seconds between tries when the provider names none
 ACCOUNT_PAUSE = 300.0  # seconds that a provider rests when its account is to blame
 
+OURS = frozenset({"not_connected", "no_turn", "store_away"})  # what ends a hand-over without a word of the provider's
+
 #: how long to wait before the first look at a lost answer, by declared idempotency, in seconds
 FIRST_LOOK = {"key": 1.0, "lookup": 30.0, "echo": 900.0, "none": 0.0}
 
@@ -53,17 +55,26 @@ class Parcel:
 async def hand_over(road: Road, parcel: Parcel) -> None:
     """Hand one parcel over and have the answer settled, whatever it is."""
     provider, delivery, taken = parcel.provider, parcel.delivery, parcel.taken
-    keep = road.keep(provider_key(parcel.route.channel, provider))
+    name, bulkheads = provider_key(parcel.route.channel, provider), road.bulkheads
+    bulkheads.begin(name, delivery.purpose)
     try:
-        receipt = await provider.send(parcel.content, parcel.address, parcel.attempt, keep)
+        receipt = await provider.send(parcel.content, parcel.address, parcel.attempt, road.keep(name))
     except Unknown as error:
         lost(road, replace(delivery, **taken), parcel.attempt, provider, error.reason)
+        if error.reason not in OURS and (rest := bulkheads.silent(name)):
+            await road.store.pause(name, road.now() + timedelta(seconds=rest), "does not answer")
     except TryLater as error:
+        if error.reason not in OURS:
+            bulkheads.answered(name)
         await later(road, replace(delivery, **taken), parcel.attempt, provider, error)
     except (Refused, Unreachable) as error:
+        bulkheads.answered(name)
         failed(road, replace(delivery, **taken), parcel.attempt, error)
     else:
+        bulkheads.answered(name)
         accepted(road, delivery, taken, parcel.attempt, receipt, message=parcel.message, basis=parcel.basis)
+    finally:
+        bulkheads.end(name, delivery.purpose)
 
 
 def route_fields(delivery: Delivery) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from typing import Protocol
 
 from omnibus.errors import StoreFull
 from omnibus.model.delivery import Delivery
+from omnibus.model.message import URGENT
 from omnibus.outbound.ahead import Ahead
 from omnibus.outbound.beforehand import beforehand
 from omnibus.outbound.claim import Claims
 from omnibus.outbound.prepare import Ready
 from omnibus.outbound.road import Road
 from omnibus.outbound.senders import Senders
-from omnibus.outbound.turn import URGENT
 from omnibus.store import Take, Wish
 
 Answers = list[tuple[Delivery, ...] | None]

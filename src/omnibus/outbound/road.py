@@ -16,6 +16,7 @@ from omnibus.model.ids import Ids
 from omnibus.model.message import Message
 from omnibus.model.offer import Terms
 from omnibus.model.route import Route
+from omnibus.outbound.bulkheads import Bulkheads
 from omnibus.outbound.compose import Composer
 from omnibus.outbound.rates import Rates
 from omnibus.outbound.resolve import ChannelLine, Lines
@@ -51,6 +52,7 @@ class Road:
         deadline: seconds for one hand-over; at most half the lease.
         rest: waits seconds of machine time, when the store has no room.
         rates: what providers allow in a second, where they are limited.
+        bulkheads: what goes on with each provider, and which of them does not answer.
     """
 
     store: Store
@@ -69,6 +71,7 @@ class Road:
     lease_term: float = 60.0
     rest: Callable[[float], Awaitable[None]] = asyncio.sleep
     rates: Rates | None = None
+    bulkheads: Bulkheads = field(default_factory=Bulkheads)
     ids: Ids = field(default_factory=Ids)
     settling: Settling = field(init=False, repr=False)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from omnibus.model.message import URGENT
 from omnibus.outbound.hand_over import Parcel, hand_over
 from omnibus.outbound.road import Road
-from omnibus.outbound.turn import URGENT
 
 KEPT = 16  # this part of the slots is kept for what is urgent, however slowly all others are answered
 LULL = 0.005  # seconds of machine time that a claim waits for more free slots, again and again …
+LATE = 2.0  # seconds of machine time after which what goes on lends its slot: one that hangs holds up nobody else
 STEADY = 8  # … as long as each time this part of the slots becomes free
 
 
@@ -22,10 +24,13 @@ class Senders:
     Args:
         slots: hand-overs in flight at once.
         freed: called when a slot may have become free.
+        clock: seconds of machine time, monotonic.
     """
 
-    def __init__(self, road: Road, slots: int, freed: Callable[[], None]) -> None:
-        self.road, self.slots, self._tell = road, slots, freed
+    def __init__(
+        self, road: Road, slots: int, freed: Callable[[], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.road, self.slots, self._tell, self._clock = road, slots, freed, clock
         self.tasks: set[asyncio.Task[None]] = set()
         self.failure: BaseException | None = None
         self.taken = 0  # slots of what is claimed, and of what a claim under way may take
@@ -33,6 +38,7 @@ class Senders:
         self._parcels: deque[Parcel] = deque()  # attempts that are committed and wait for a sender: a moment only
         self._called = False  # a sender that did not begin yet
         self._wanted, self._room = 0, asyncio.Event()
+        self._since: dict[object, float] = {}  # what goes on, what began first standing first → when it began
 
     @property
     def in_flight(self) -> int:
@@ -44,9 +50,19 @@ class Senders:
         """Count the slots that only what is urgent may take."""
         return max(self.slots // KEPT, 1) if self.slots > 1 else 0
 
+    @property
+    def late(self) -> int:
+        """Count what goes on for so long that its slot is lent to others."""
+        late, before = 0, self._clock() - LATE
+        for since in self._since.values():
+            if since > before:
+                break
+            late += 1
+        return late
+
     def free(self, *, urgent: bool = False) -> int:
         """Count the slots that may be taken now."""
-        return self.slots - self.in_flight - self.taken - (0 if urgent else self.kept)
+        return self.slots - self.in_flight + self.late - self.taken - (0 if urgent else self.kept)
 
     def hand_on(self, parcels: Sequence[Parcel]) -> None:
         """Let parcels be handed over, urgent ones before those that wait already; they are all urgent, or none is."""
@@ -59,9 +75,13 @@ class Senders:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Start something beside the rounds; what goes wrong there is kept."""
+        self._since[self._begin(work)] = self._clock()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def freed(self) -> None:
         """Look whether somebody waits for what is free now."""
@@ -85,7 +105,7 @@ class Senders:
         """Let one more sender go on; it calls the next before it waits for anything."""
         if self._parcels and not self._called:
             self._called = True
-            self.start(self._send())
+            self._begin(self._send())
 
     async def _send(self) -> None:
         """Hand parcels over, one after the other, as long as there are any."""
@@ -93,15 +113,18 @@ class Senders:
         while self._parcels:
             parcel = self._parcels.popleft()
             self._send_on()
+            self._since[parcel.attempt.id] = self._clock()
             try:
                 await hand_over(self.road, parcel)
             finally:
+                del self._since[parcel.attempt.id]
                 if parcel.delivery.purpose == URGENT:
                     self.urgent -= 1
             self.freed()
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
+        self._since.pop(task, None)
         if not task.cancelled() and task.exception() is not None:
             self.failure = task.exception()
         self.freed()
