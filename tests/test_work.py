@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from omnibus.timeline import TRIES
+
 
 async def test_a_worker_whose_leases_cannot_be_renewed_says_so(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Something else than a store without room: it would look as if it worked, and lose what it holds."""
@@ -22,6 +24,30 @@ async def test_a_worker_whose_leases_cannot_be_renewed_says_so(shop: Any, monkey
         async with asyncio.timeout(20) as bound:
             await bus.work()
     assert not bound.expired(), "it was told at once, not when the work was ended"
+
+
+async def test_a_worker_goes_on_when_somebody_is_always_faster(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A customer of whom more is told than journeys can follow: theirs waits, and nobody else's work ends with it."""
+    shop.channel("mail")
+    shop.message("hello", via=["mail"])
+    shop.journey("greet", "trigger: cart.updated\nsteps:\n  - send: hello\n")
+    bus = await shop.open()
+    await bus.track(await shop.ada(), "cart.updated", {"id": "c"}, id="c")
+    store, usual, rounds = bus.parts.store, bus.parts.store.step, list[None]()
+
+    async def faster(steps: Any) -> Any:
+        rounds.append(None)
+        return [False for _ in steps] if len(rounds) <= TRIES else await usual(steps)
+
+    monkeypatch.setattr(store, "step", faster)
+    working = asyncio.create_task(bus.work())
+    async with asyncio.timeout(20):
+        while not shop.wire("mail").handed and not working.done():
+            await asyncio.sleep(0.01)
+    assert not working.done()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    assert len(shop.wire("mail").handed) == 1
 
 
 async def test_draining_tells_what_went_wrong_before_though_nothing_is_due(shop: Any) -> None:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 
-from omnibus.errors import StoreFull
+from omnibus.errors import Conflict, StoreFull
 from omnibus.parts import Parts
 
 IDLE = 1.0  # seconds of machine time between two looks at an idle store
@@ -62,6 +62,8 @@ class Worker:
             return count + await parts.dispatcher.round() + await parts.journeys.advance()
         except StoreFull:  # disk full, locked or away: heal without a restart
             parts.dispatcher.let_go()
+            return 0
+        except Conflict:  # somebody kept moving what we wanted to move: it is still to be done, and is with the next round
             return 0
 
     async def _pause(self) -> float:
