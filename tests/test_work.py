@@ -34,20 +34,24 @@ async def test_a_worker_goes_on_when_somebody_is_always_faster(shop: Any, monkey
     bus = await shop.open()
     await bus.track(await shop.ada(), "cart.updated", {"id": "c"}, id="c")
     store, usual, rounds = bus.parts.store, bus.parts.store.step, list[None]()
+    followed = asyncio.Event()
 
     async def faster(steps: Any) -> Any:
         rounds.append(None)
-        return [False for _ in steps] if len(rounds) <= TRIES else await usual(steps)
+        if len(rounds) <= TRIES:
+            return [False for _ in steps]
+        followed.set()
+        return await usual(steps)
 
     monkeypatch.setattr(store, "step", faster)
     working = asyncio.create_task(bus.work())
-    async with asyncio.timeout(20):
-        while not shop.wire("mail").handed and not working.done():
-            await asyncio.sleep(0.01)
+    waiting = asyncio.create_task(followed.wait())
+    await asyncio.wait([working, waiting], timeout=20, return_when=asyncio.FIRST_COMPLETED)
     assert not working.done()
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
-    assert len(shop.wire("mail").handed) == 1
+    await bus.drain()
+    assert (waiting.done(), len(shop.wire("mail").handed)) == (True, 1)
 
 
 async def test_draining_tells_what_went_wrong_before_though_nothing_is_due(shop: Any) -> None:

@@ -63,7 +63,9 @@ class Worker:
         except StoreFull:  # disk full, locked or away: heal without a restart
             parts.dispatcher.let_go()
             return 0
-        except Conflict:  # somebody kept moving what we wanted to move: it is still to be done, and is with the next round
+        except (
+            Conflict
+        ):  # somebody kept moving what we wanted to move: it is still to be done, and is with the next round
             return 0
 
     async def _pause(self) -> float:

@@ -66,6 +66,8 @@ class RunsContract(StoreParts):
         later = replace(sleeps, id="r2", entry="cart-2", due=NOW + MINUTE, started=NOW + MINUTE)
         left = replace(sleeps, id="r3", entry="cart-3", node="", due=None)
         assert await store.step([Step((Stride(each, None),)) for each in (sleeps, later, left)]) == [True] * 3
+        assert await store.runs(due=NOW + MINUTE) == [sleeps, later], "whose time came first is first"
+        assert await store.runs(due=NOW + MINUTE, last=1) == [sleeps]
         assert await store.busy(NOW)
         cues = await store.cues(NOW, 10)
         assert (list(cues.events), list(cues.due)) == ([one], [sleeps])
