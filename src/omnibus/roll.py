@@ -12,6 +12,7 @@ from datetime import datetime
 
 from omnibus.model.campaign import Campaign, Chunk, Progress, Standing
 from omnibus.model.delivery import Delivery
+from omnibus.model.event import Event
 
 
 class Roll(ABC):
@@ -38,7 +39,7 @@ class Roll(ABC):
 
     @abstractmethod
     async def campaigns(self, name: str = "", *, soon: datetime | None = None) -> list[Campaign]:
-        """List campaigns, newest first. With *soon* those that have somebody left to expand or to wake, and their deliveries due until then."""
+        """List campaigns, newest first. With *soon* those that have somebody left to expand, to wake or to drop, and their deliveries due until then."""
 
     @abstractmethod
     async def expand(self, chunk: Chunk) -> Campaign | None:
@@ -56,13 +57,20 @@ class Roll(ABC):
         """Let a page of deliveries follow how their campaign stands, in one short commit; 0 once nothing is left to do.
 
         The first page takes what was claimed but not handed over out of the workers' hands, for they may have looked before.
-        Paused: what is due is held, its deadline kept. Running: what the pause held is due now. Stopped: nothing else
-        is to be done, ``undone`` lists it.
+        Paused: what is due is held, its deadline kept. Running: what the pause held is due now. Stopped: ``undone``
+        lists what is to be dropped; that nothing of it waits any more is noted, and nobody looks for it again.
         """
 
     @abstractmethod
-    async def undone(self, name: str, limit: int) -> list[Delivery]:
-        """List deliveries of a campaign that wait and are in nobody's hands."""
+    async def undone(self, name: str, limit: int, *, last: bool = False) -> list[Delivery]:
+        """List deliveries of a campaign that wait and are in nobody's hands, those first that are due first, or *last*."""
+
+    @abstractmethod
+    async def drop(self, facts: Sequence[tuple[Delivery, Event]]) -> int:
+        """Drop deliveries of a stopped campaign, each with the fact that says so, in one short commit; returns how many.
+
+        No facet hears such a fact, so no context is read or moved. What somebody took in hand meanwhile is left.
+        """
 
     @abstractmethod
     async def progress(self, name: str) -> Progress | None:

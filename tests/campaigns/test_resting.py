@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import pytest
 
 from omnibus.campaigns.campaigns import PRESSING
 from omnibus.errors import Conflict
+from omnibus.facet import Facet
 from omnibus.model.campaign import PAUSED, STOPPED, Standing
+from omnibus.model.event import Event
 from tests.campaigns.parts import MESSAGE, addresses, people, told
+from tests.conftest import Fakes
 
 
 async def test_a_pause_acts_at_once_and_resume_goes_on(open_shop: Any):
@@ -193,16 +197,65 @@ async def test_a_stop_drops_what_waits_with_the_reason(open_shop: Any):
         await shop.bus.campaigns.resume("spring")
 
 
-async def test_what_a_killed_stop_left_is_dropped_by_the_worker(open_shop: Any):
-    shop = open_shop
+@pytest.mark.parametrize("who", ["worker", "command"])
+async def test_what_a_killed_stop_left_is_dropped_by_whoever_comes(
+    shop: Any, monkeypatch: pytest.MonkeyPatch, who: str
+):
+    """Though it is held for the night: nothing of it is looked at in the morning."""
+    shop.channel("mail")
+    shop.policy = '[policy]\nquiet_hours = "21:00-08:00"\nbudget = false\n'
+    shop.message("news", MESSAGE, via=["mail"], topic="news")
+    await shop.open()
+    shop.clock.set(shop.clock.now().replace(hour=23))
     await people(shop, 30)
     await shop.bus.launch("news", name="spring")
-    await shop.bus.campaigns.advance()
-    await shop.bus.campaigns.roll.steer("spring", Standing.STOPPED, shop.clock.now())
-    assert (await told(shop))["queued"] == 30
     await shop.bus.drain()
+    assert (await told(shop))["held"] == 30
+    monkeypatch.setattr("omnibus.campaigns.dropping.PAGE", 10)
+    pages: list[int] = []
+
+    def killed(count: int) -> None:
+        pages.append(count)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await shop.bus.campaigns.stop("spring", told=killed)
+    assert await told(shop) == {"standing": "stopped", "recipients": 30, "expanded": 30, "dropped": 10, "held": 20}
+    await (shop.bus.drain() if who == "worker" else shop.bus.campaigns.stop("spring", told=pages.append))
+    assert pages == ([10] if who == "worker" else [10, 10, 10])
     assert await told(shop) == {"standing": "stopped", "recipients": 30, "expanded": 30, "dropped": 30}
+    assert await shop.bus.parts.store.next_due() is None
     assert addresses(shop) == []
+
+
+@dataclass(frozen=True, slots=True)
+class Regrets(Facet):
+    """Count what was not sent."""
+
+    name: ClassVar[str] = "regrets"
+    hears: ClassVar[tuple[str, ...]] = ("message.dropped",)
+    count: int = 0
+
+    def after(self, event: Event) -> Self:
+        return type(self)(self.count + (event.data["reason"] == STOPPED))
+
+
+async def test_a_facet_that_hears_what_is_dropped_is_folded(shop: Any, monkeypatch: pytest.MonkeyPatch):
+    """Its contexts move with the drop, in the same commits."""
+    shop.channel("mail")
+    shop.plugins.append(Fakes(Regrets))
+    shop.message("news", MESSAGE, via=["mail"], topic="news")
+    await shop.open()
+    names = await people(shop, 25)
+    await shop.bus.launch("news", name="spring")
+    await shop.bus.campaigns.advance()
+    monkeypatch.setattr("omnibus.campaigns.dropping.PAGE", 10)
+    pages: list[int] = []
+    await shop.bus.campaigns.stop("spring", told=pages.append)
+    assert pages == [10, 10, 5]
+    assert await told(shop) == {"standing": "stopped", "recipients": 25, "expanded": 25, "dropped": 25}
+    assert [(await shop.bus.context(each))[Regrets].count for each in names] == [1] * 25
+    assert await shop.bus.parts.timeline.rebuild(names) == []
 
 
 async def test_a_message_that_is_gone_pauses_its_campaign_and_nobody_else(open_shop: Any):

@@ -11,20 +11,18 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from omnibus.campaigns.dropping import Dropped, drop
 from omnibus.campaigns.launching import Clerk, Loading, digest_of, plain
 from omnibus.campaigns.lists import ListEntry, Rejects, read_csv, read_ids
 from omnibus.errors import ConfigError, Conflict, InputError, NotFound, OmnibusError
-from omnibus.model.campaign import STEERING, STOPPED, Campaign, Chunk, Progress, Standing
+from omnibus.model.campaign import STEERING, Campaign, Chunk, Progress, Standing
 from omnibus.model.customer import Customer, Identity
-from omnibus.model.delivery import Delivery, State
-from omnibus.model.event import Event
+from omnibus.model.delivery import Delivery
 from omnibus.model.ids import Ids
 from omnibus.roll import Roll
-from omnibus.store import Change, Loaded, Move
-from omnibus.timeline import TRIES, Timeline
+from omnibus.timeline import Timeline
 
 CHUNK = 300  # customers in one commit: two or three milliseconds of the writer, and half of what a hundred cost each
-PAGE = 100  # deliveries that a stop drops in one commit
 PRESSING = 300  # waiting deliveries of a campaign that want out soon, at which it is not expanded further
 SOON = timedelta(minutes=15)  # those held for longer (night, a window) press nobody
 LOOK = 0.25  # seconds of machine time between two looks for campaigns that another process launched
@@ -32,6 +30,7 @@ LOOK = 0.25  # seconds of machine time between two looks for campaigns that anot
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 Everybody = str | Path | Iterable[Customer | str]
+Followed = Callable[[int], None]
 Templating = Callable[[str, Mapping[str, Any], str], tuple[Delivery, ...]]
 
 
@@ -47,7 +46,7 @@ class Campaigns:
 
     def __init__(
         self, roll: Roll | None, timeline: Timeline, ids: Ids, identity: Callable[[str, str], Identity],
-        template: Templating, dropped: Callable[[Delivery, datetime, str], Event],
+        template: Templating, dropped: Dropped,
     ) -> None:  # fmt: skip
         self._roll, self.timeline, self.store, self.ids = roll, timeline, timeline.store, ids
         self.identity, self.template, self.dropped = identity, template, dropped
@@ -101,26 +100,33 @@ class Campaigns:
 
     # ---- steer
 
-    async def pause(self, name: str) -> Campaign:
+    async def pause(self, name: str, *, told: Followed = lambda count: None) -> Campaign:
         """Stop handing over at once: what waits is held, page by page, and the cursor stands still.
+
+        Args:
+            told: called after each page with how many followed.
 
         Raises:
             NotFound: no such campaign.
             Conflict: it was stopped, or is still being loaded.
         """
         paused = await self._steer(name, Standing.PAUSED)
-        while await self.roll.follow(name, self.timeline.now(), CHUNK):
-            pass  # if this is cut short, workers hold what they meet
+        while count := await self.roll.follow(name, self.timeline.now(), CHUNK):
+            told(count)  # if this is cut short, workers hold what they meet
         return paused
 
     async def resume(self, name: str) -> Campaign:
         """Go on at the cursor; what was held is judged again, as fast as it is sent. Raises as ``pause``."""
         return await self._steer(name, Standing.RUNNING)
 
-    async def stop(self, name: str) -> Campaign:
-        """End it for good: what waits is dropped with the reason; what was handed over stays so. Raises as ``pause``."""
+    async def stop(self, name: str, *, told: Followed = lambda count: None) -> Campaign:
+        """End it for good, at once: what waits is dropped with the reason, page by page; what was handed over stays so.
+
+        If this is cut short, workers go on with it, or whoever stops it once more. *told* and what it raises as ``pause``.
+        """
         stopped = await self._steer(name, Standing.STOPPED)
-        await self._drop(name)
+        while count := await drop(self.roll, self.timeline, self.dropped, name, last=True):
+            told(count)
         return stopped
 
     async def _steer(self, name: str, standing: Standing) -> Campaign:
@@ -131,26 +137,6 @@ class Campaigns:
         await self.roll.follow(name, self.timeline.now(), CHUNK)
         self._rouse()
         return steered or found
-
-    async def _drop(self, name: str) -> None:
-        """Drop what waits, page by page; what a worker took up meanwhile, it drops itself."""
-        for _ in range(TRIES):
-            while page := await self.roll.undone(name, PAGE):
-                by_customer: dict[str, list[Delivery]] = {}
-                for each in page:
-                    by_customer.setdefault(each.customer, []).append(each)
-                loaded = await self.store.load(list(by_customer))
-                changes = [await self._dropping(loaded[who], own) for who, own in by_customer.items() if who in loaded]
-                if not any(await self.store.put(changes)):
-                    break
-                self.timeline.ring(list(by_customer))
-            else:
-                return
-
-    async def _dropping(self, loaded: Loaded, own: list[Delivery]) -> Change:
-        now = self.timeline.now()
-        moves = tuple(Move(each.id, State.DROPPED, STOPPED) for each in own)
-        return await self.timeline.fold(loaded, [self.dropped(each, now, STOPPED) for each in own], moves=moves)
 
     # ---- look
 
@@ -191,14 +177,23 @@ class Campaigns:
         self._idle_until = 0.0
 
     async def advance(self) -> int:
-        """Wake and expand every running campaign until enough of its deliveries want out; returns how much that was."""
+        """Wake and expand every running campaign until enough of its deliveries want out, and drop a page of every stopped one.
+
+        Returns:
+            How much that was.
+        """
         if self._roll is None or time.monotonic() < self._idle_until:
             return 0
         now = self.timeline.now()
         running = await self._roll.campaigns(soon=now + SOON)
         if not running:
             self._idle_until = time.monotonic() + LOOK
-        return sum([await self._wake(each, now) or await self._expand(each, now) for each in running])
+        return sum([await self._see_to(each, now) for each in running])
+
+    async def _see_to(self, campaign: Campaign, now: datetime) -> int:
+        if campaign.standing is Standing.STOPPED:
+            return await drop(self.roll, self.timeline, self.dropped, campaign.name)
+        return await self._wake(campaign, now) or await self._expand(campaign, now)
 
     async def _wake(self, campaign: Campaign, now: datetime) -> int:
         """Wake a page of what a pause held, unless enough of it wants out already."""

@@ -148,7 +148,7 @@ def pause(setup: Setup, name: str, *, as_json: bool) -> None:
 
     Example: omnibus campaign pause spring-sale
     """
-    _steer(setup, name, "pause", as_json=as_json)
+    _steer(setup, name, "pause", as_json=as_json, doing="held")
 
 
 @campaign.command()
@@ -168,19 +168,34 @@ def resume(setup: Setup, name: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def stop(setup: Setup, name: str, *, as_json: bool) -> None:
-    """End it for good; what waits is dropped, what was handed over stays so.
+    """End it for good, at once; what waits is dropped page by page, what was handed over stays so.
 
+    Cut short, it goes on when `omnibus work` runs, or when it is said again.
     Example: omnibus campaign stop spring-sale
     """
-    _steer(setup, name, "stop", as_json=as_json)
+    _steer(setup, name, "stop", as_json=as_json, doing="dropped")
 
 
-def _steer(setup: Setup, name: str, verb: str, *, as_json: bool) -> None:
+def _steer(setup: Setup, name: str, verb: str, *, as_json: bool, doing: str = "") -> None:
+    begun = False
+
     async def act(bus: Bus) -> Progress:
-        await getattr(bus.campaigns, verb)(name)
+        with counting(doing) as advance:
+
+            def told(count: int) -> None:
+                nonlocal begun
+                begun = True
+                advance(count)
+
+            await getattr(bus.campaigns, verb)(name, **({"told": told} if doing else {}))
         return await bus.campaigns.status(name)
 
-    done = setup.run(act)
+    try:
+        done = setup.run(act)
+    except KeyboardInterrupt:
+        if begun:
+            click.echo(f"nothing of it leaves any more; `omnibus work` goes on, or `omnibus campaign {verb} {name}`", err=True)
+        raise
     if as_json:
         print_json(progress_shown(done))
     else:

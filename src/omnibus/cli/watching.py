@@ -42,11 +42,12 @@ async def follow(bus: Bus, name: str) -> Sums:
 
 
 def remaining(found: Sums) -> float:
-    """Count the deliveries still to be made or handed over; those held for later are nobody's work now."""
+    """Count the deliveries still to be made or handed over; those held for later are nobody's work now, unless to be dropped."""
     campaign = found.campaign
+    if campaign.standing is Standing.STOPPED:
+        return found.waiting
     each = campaign.accepted / campaign.expanded if campaign.expanded else 1.0
-    to_come = 0 if campaign.standing is Standing.STOPPED else campaign.left * each
-    return to_come + found.waiting - found.states.get("held", 0)
+    return campaign.left * each + found.waiting - found.states.get("held", 0)
 
 
 def seconds_left(found: Sums, now: datetime) -> float | None:
@@ -88,7 +89,8 @@ def _shown(name: str) -> Iterator[Callable[[Sums, float | None], None]]:
             def draw(found: Sums, left: float | None) -> None:
                 states = found.states
                 told = f"sent {found.handed_over}  held {states.get('held', 0)}  dropped {states.get('dropped', 0)}"
-                total = found.final + states.get("held", 0) + remaining(found)
+                total = found.final + remaining(found)
+                total += 0 if found.campaign.standing is Standing.STOPPED else states.get("held", 0)
                 said = "paused" if found.campaign.standing is Standing.PAUSED else _time(left)
                 bar.update(task, total=total or 1, completed=found.final, told=told, left=said)
 

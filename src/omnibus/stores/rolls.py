@@ -18,8 +18,15 @@ SKEW = timedelta(minutes=10)  # by which the clocks of two machines may differ
 MOST = 1_000  # deliveries that are counted as pressing
 #: `until` of a rest that is over: first what workers hold in their hands is queued again, then what it held is woken
 TAKING, WAKING = 0, 1
+#: … of one that lasts for ever: of a pause, or of a stop of which something waits yet; then of a stop that is done
+LASTING, ENDED = to_micros(FOREVER), to_micros(FOREVER) + 1
 #: whether a campaign's rest is over, and not all of its deliveries know it
 ASLEEP = "EXISTS (SELECT 1 FROM pause WHERE provider='campaign:' || campaign.name)"
+#: which campaigns somebody must see to
+OPEN = (
+    f"(standing='running' AND (whole=0 OR {ASLEEP})) OR (standing='stopped' AND EXISTS (SELECT 1 FROM pause"
+    f" WHERE provider='campaign:' || campaign.name AND until={LASTING}))"
+)
 #: a campaign's deliveries by state and reason, from the first id on
 SUMS = (
     "SELECT state, CASE WHEN state IN ('held','dropped','failed','expired') THEN reason ELSE '' END AS why, count(*)"
@@ -50,7 +57,7 @@ def read_campaign(row: Row) -> Campaign:
 
 def rest_row(campaign: Campaign, standing: Standing) -> Row:
     """Write the rest of a campaign that comes to *standing*, as provider, until and reason."""
-    until = TAKING if standing is Standing.RUNNING else to_micros(FOREVER)
+    until = TAKING if standing is Standing.RUNNING else LASTING
     return campaign.origin, until, STOPPED if standing is Standing.STOPPED else PAUSED
 
 

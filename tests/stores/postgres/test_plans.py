@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from omnibus.stores.postgres import Postgres, beside, ear, loading, outbox, plain, telling
+from omnibus.stores.postgres import Postgres, beside, dropping, ear, loading, outbox, plain, telling
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.engine import PIN, UNPIN
 
@@ -34,6 +34,9 @@ HOT: dict[str, tuple[str, Any]] = {
     "lock": (plain.LOCK, ("[]", LISTED, LISTED)),
     "attempt": (plain.ATTEMPT, ("[]", "[]")),
     "settle": (plain.SETTLE, ("[]", 1, 1)),
+    "undone": (dropping.UNDONE, {"origin": "campaign:spring", "limit": 300}),
+    "undone last": (dropping.UNDONE_LAST, {"origin": "campaign:spring", "limit": 300}),
+    "drop": (dropping.DROP, ("[]",)),
     "refresh": (sql.REFRESH_LANES, (LISTED,)),
 }
 #: a look at what is free to go through from end to end: what is due first stands first

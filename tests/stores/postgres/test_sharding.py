@@ -81,6 +81,7 @@ JUSTIFIED = {
     ("delivery", "SELECT {columns} FROM delivery WHERE origin = %(origin)s"): "what waits of a campaign that is stopped",
     ("delivery", "SELECT id, customer FROM delivery WHERE origin = %(origin)s"): "what of a campaign follows a pause, page by page",
     ("attempt", "SELECT id, customer FROM delivery WHERE origin = %(origin)s"): "as above, the attempt lies beside",
+    ("delivery", "UPDATE pause SET until = %(ended)s WHERE provider"): "whether anything of a stopped campaign waits",
     ("customer", 'SELECT count(*) FROM customer WHERE "into" IS NULL'): "how many a campaign reaches",
     ("customer", 'SELECT id, "into" FROM customer WHERE id > %s'): "pages of everybody; `id` is the customer",
     ("recipient", 'SELECT r.customer, c."into" FROM recipient r'): "pages of a list, in the order of customers",

@@ -13,7 +13,7 @@ from typing import Any
 
 from omnibus.model.campaign import FOREVER, PAUSED, STEERING, STEP, STOPPED, Campaign, Chunk, Progress, Standing
 from omnibus.model.customer import PUBLIC
-from omnibus.model.delivery import Delivery
+from omnibus.model.delivery import WAITING
 from omnibus.stores.postgres import shelf
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.accepting import spread
@@ -23,7 +23,9 @@ from omnibus.stores.pruned import PRUNED, PRUNED_TALLIES, sums_of
 from omnibus.stores.rolls import (
     ASLEEP,
     CAMPAIGN,
+    ENDED,
     MOST,
+    OPEN,
     SUMS,
     TAKING,
     WAKING,
@@ -33,7 +35,6 @@ from omnibus.stores.rolls import (
     read_campaign,
     rest_row,
 )
-from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import to_micros
 from omnibus.stores.texts import storable
 
@@ -46,7 +47,7 @@ LIST = f"SELECT {CAMPAIGN} FROM campaign WHERE %s IN ('', name) ORDER BY launche
 SOON = (
     f"SELECT {CAMPAIGN}, (SELECT count(*) FROM (SELECT FROM delivery WHERE origin = 'campaign:' || campaign.name"
     f" AND origin <> '' AND due IS NOT NULL AND due <= %s LIMIT {MOST}) AS d), {ASLEEP} FROM campaign"
-    f" WHERE standing = 'running' AND (whole = 0 OR {ASLEEP}) ORDER BY launched, name"
+    f" WHERE {OPEN} ORDER BY launched, name"
 )
 INSERT = f"INSERT INTO campaign ({CAMPAIGN}) VALUES ({', '.join(['%s'] * 16)})"
 ENLIST = (
@@ -81,9 +82,7 @@ REST = (
 )
 RESTS = "SELECT until FROM pause WHERE provider = %s"
 WORK = "DELETE FROM pause WHERE provider = %s"
-_OURS = (
-    "origin = %(origin)s AND origin <> '' AND due IS NOT NULL"  # literally what the index `delivery_origin` asks for
-)
+OURS = "origin = %(origin)s AND origin <> '' AND due IS NOT NULL"  # literally what the index `delivery_origin` asks for
 _UNSENT = "NOT EXISTS (SELECT FROM attempt a WHERE a.customer = delivery.customer AND a.delivery = delivery.id AND a.outcome = '')"
 #: a worker has it, and no request of it may have left: nothing that is under way is ever taken back
 _TAKEN = f"lease IS NOT NULL AND state = 'sending' AND {_UNSENT}"
@@ -91,9 +90,9 @@ _SLEEPS = f"state IN ('held', 'unknown') AND reason = '{PAUSED}' AND lease IS NU
 IN_HAND = f"SELECT id, customer FROM delivery WHERE origin = %(origin)s AND {_TAKEN}"
 #: what does not follow yet, the furthest from it first
 BEHIND = {
-    Standing.PAUSED: f"SELECT id, customer FROM delivery WHERE {_OURS} AND state IN ('queued', 'held') AND lease IS NULL"
+    Standing.PAUSED: f"SELECT id, customer FROM delivery WHERE {OURS} AND state IN ('queued', 'held') AND lease IS NULL"
     " AND due <= %(now)s ORDER BY due LIMIT %(limit)s",
-    Standing.RUNNING: f"SELECT id, customer FROM delivery WHERE {_OURS} AND {_SLEEPS} AND due > %(now)s"
+    Standing.RUNNING: f"SELECT id, customer FROM delivery WHERE {OURS} AND {_SLEEPS} AND due > %(now)s"
     " ORDER BY due DESC LIMIT %(limit)s",
 }
 _THESE = "customer = ANY(%(lanes)s) AND id = ANY(%(ids)s)"
@@ -105,9 +104,9 @@ HOLD = (  # its deadline holds
 STOP = f"UPDATE delivery SET {_FREE}, state = 'held', reason = '{STOPPED}', due = %(now)s WHERE {_THESE} AND {_TAKEN}"
 QUEUE = f"UPDATE delivery SET {_FREE}, state = 'queued', due = %(now)s WHERE {_THESE} AND {_TAKEN}"
 WAKE = f"UPDATE delivery SET due = %(now)s WHERE {_THESE} AND {_SLEEPS}"
-UNDONE = (
-    f"SELECT {DELIVERY} FROM delivery WHERE {_OURS} AND state IN ('queued', 'held') AND lease IS NULL"
-    " ORDER BY due LIMIT %(limit)s"
+END = (
+    f"UPDATE pause SET until = %(ended)s WHERE provider = %(origin)s AND NOT EXISTS (SELECT FROM delivery WHERE {OURS}"
+    f" AND state IN ({', '.join(repr(each.value) for each in sorted(WAITING))}))"
 )
 
 
@@ -232,12 +231,15 @@ async def follow(db: Connection, name: str, now: datetime, limit: int) -> int:
     """Let a page follow, and what workers have in their hands: they looked, perhaps, before it was steered."""
     found = await _one(db, name, " FOR UPDATE")
     rest = None if found is None else await (await db.execute(RESTS, (found.origin,))).fetchone()
-    if found is None or rest is None:
+    if found is None or rest is None or rest[0] == ENDED:
         return 0
     await db.execute(ORDERLY)
     given: dict[str, Any] = {"origin": found.origin, "now": to_micros(now), "limit": limit}
     if found.standing is Standing.STOPPED:
-        return await _move(db, [IN_HAND], STOP, given)
+        moved = await _move(db, [IN_HAND], STOP, given)
+        if not moved:
+            await db.execute(END, {**given, "ended": ENDED})
+        return moved
     if found.standing is Standing.PAUSED:
         return await _move(db, [IN_HAND, BEHIND[Standing.PAUSED]], HOLD, given)
     if rest[0] == TAKING:
@@ -260,12 +262,6 @@ async def _move(db: Connection, which: Sequence[str], act: str, given: dict[str,
         await db.execute(act, {**given, "lanes": lanes, "ids": ids})
         await db.execute(sql.REFRESH_LANES, (listed(lanes),))
     return len(rows)
-
-
-async def undone(db: Connection, origin: str, limit: int) -> list[Delivery]:
-    """List what waits in nobody's hands."""
-    rows = await (await db.execute(UNDONE, {"origin": origin, "limit": limit})).fetchall()
-    return [read_delivery(row) for row in rows]
 
 
 async def progress(db: Connection, name: str) -> Progress | None:

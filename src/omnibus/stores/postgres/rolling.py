@@ -7,8 +7,9 @@ from datetime import datetime
 
 from omnibus.model.campaign import Campaign, Chunk, Progress, Standing, origin_of
 from omnibus.model.delivery import Delivery
+from omnibus.model.event import Event
 from omnibus.roll import Roll
-from omnibus.stores.postgres import campaigns
+from omnibus.stores.postgres import campaigns, dropping
 from omnibus.stores.postgres.engine import Engine
 
 
@@ -16,6 +17,7 @@ class Rolling(Roll):
     """Keep campaigns beside what they send."""
 
     engine: Engine
+    stirring: frozenset[str]
 
     async def enrol(self, campaign: Campaign) -> Campaign:
         """Write a new campaign down, or begin one anew that is still loading."""
@@ -45,9 +47,13 @@ class Rolling(Roll):
         """Let a page of what waits follow."""
         return await self.engine.write(lambda db: campaigns.follow(db, name, now, limit))
 
-    async def undone(self, name: str, limit: int) -> list[Delivery]:
-        """List what waits in nobody's hands."""
-        return await self.engine.read(lambda db: campaigns.undone(db, origin_of(name), limit))
+    async def undone(self, name: str, limit: int, *, last: bool = False) -> list[Delivery]:
+        """List what waits in nobody's hands; by index and in its order, as ``follow`` does."""
+        return await self.engine.read(lambda db: dropping.undone(db, origin_of(name), limit, last=last), pinned=True)
+
+    async def drop(self, facts: Sequence[tuple[Delivery, Event]]) -> int:
+        """Drop a page of what waits."""
+        return await self.engine.write(lambda db: dropping.drop(db, facts, self.stirring), pinned=True)
 
     async def progress(self, name: str) -> Progress | None:
         """Add a campaign up."""

@@ -10,12 +10,14 @@ import apsw
 
 from omnibus.model.campaign import FOREVER, PAUSED, STEERING, STEP, STOPPED, Campaign, Chunk, Progress, Standing
 from omnibus.model.customer import PUBLIC
-from omnibus.model.delivery import Delivery
+from omnibus.model.delivery import WAITING
 from omnibus.stores.pruned import PRUNED, PRUNED_TALLIES, sums_of
 from omnibus.stores.rolls import (
     ASLEEP,
     CAMPAIGN,
+    ENDED,
     MOST,
+    OPEN,
     SUMS,
     TAKING,
     WAKING,
@@ -25,7 +27,6 @@ from omnibus.stores.rolls import (
     read_campaign,
     rest_row,
 )
-from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import to_micros
 from omnibus.stores.sqlite.accepting import TALLY, raise_lanes, spread
 from omnibus.stores.sqlite.customers import canonical, refresh_lane
@@ -37,7 +38,7 @@ _REACH = (
     f"INSERT INTO recipient (campaign, customer, step, expanded) SELECT ?1, value, ?2, 1 FROM {EACH}(?3) WHERE true"
     " ON CONFLICT (campaign, customer, step) DO UPDATE SET expanded=1"
 )
-_OURS = "origin=? AND origin<>'' AND due IS NOT NULL"  # literally what the index `delivery_origin` asks for
+OURS = "origin=? AND origin<>'' AND due IS NOT NULL"  # literally what the index `delivery_origin` asks for
 _UNSENT = "NOT EXISTS (SELECT 1 FROM attempt a WHERE a.delivery=delivery.id AND a.outcome='')"
 #: a worker has it, and no request of it may have left: nothing that is under way is ever taken back
 _IN_HAND = f"lease IS NOT NULL AND state='sending' AND {_UNSENT}"
@@ -47,13 +48,17 @@ _BEHIND = {
     Standing.PAUSED: "state IN ('queued','held') AND lease IS NULL AND due<=? ORDER BY due",
     Standing.RUNNING: f"{_ASLEEP} AND due>? ORDER BY due DESC",
 }
-_THESE = f"id IN (SELECT value FROM {EACH}(?1))"
+THESE = f"id IN (SELECT value FROM {EACH}(?1))"
 _FREE = "lease=NULL, lease_until=NULL"
-_HELD = f"UPDATE delivery SET {_FREE}, state='held', reason='{{}}', due={{}} WHERE {_THESE} AND {{}} RETURNING customer"
+_HELD = f"UPDATE delivery SET {_FREE}, state='held', reason='{{}}', due={{}} WHERE {THESE} AND {{}} RETURNING customer"
 _HOLD = _HELD.format(PAUSED, "coalesce(expires, ?2)", f"state IN ('queued','held','sending') AND {_UNSENT}")
 _STOP = _HELD.format(STOPPED, "?2", _IN_HAND)
-_QUEUE = f"UPDATE delivery SET {_FREE}, state='queued', due=?2 WHERE {_THESE} AND {_IN_HAND} RETURNING customer"
-_WAKE = f"UPDATE delivery SET due=?2 WHERE {_THESE} AND {_ASLEEP} RETURNING customer"
+_QUEUE = f"UPDATE delivery SET {_FREE}, state='queued', due=?2 WHERE {THESE} AND {_IN_HAND} RETURNING customer"
+_WAKE = f"UPDATE delivery SET due=?2 WHERE {THESE} AND {_ASLEEP} RETURNING customer"
+_END = (
+    f"UPDATE pause SET until={ENDED} WHERE provider=?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE origin=?1"
+    f" AND origin<>'' AND due IS NOT NULL AND state IN ({', '.join(repr(each.value) for each in sorted(WAITING))}))"
+)
 
 
 class Behind(NamedTuple):
@@ -126,7 +131,7 @@ def campaigns(db: apsw.Connection, name: str, soon: datetime | None) -> list[Cam
     sql = (
         f"SELECT {CAMPAIGN}, (SELECT count(*) FROM (SELECT 1 FROM delivery WHERE origin='campaign:' || campaign.name"
         f" AND origin<>'' AND due IS NOT NULL AND due<=? LIMIT {MOST})), {ASLEEP} FROM campaign"
-        f" WHERE standing='running' AND (whole=0 OR {ASLEEP}) ORDER BY launched, name"
+        f" WHERE {OPEN} ORDER BY launched, name"
     )
     return [read_campaign(row) for row in db.execute(sql, (to_micros(soon),))]
 
@@ -206,11 +211,11 @@ def behind(db: apsw.Connection, name: str, now: datetime, limit: int) -> Behind 
     """List a page of what does not follow yet how its campaign stands; None where nothing does."""
     found = _one(db, name)
     rest = None if found is None else _rest(db, found)
-    if found is None or rest is None:
+    if found is None or rest in {None, ENDED}:
         return None
     page: list[str] = []
     if rest != TAKING and found.standing in _BEHIND:
-        sql = f"SELECT id FROM delivery WHERE {_OURS} AND {_BEHIND[found.standing]} LIMIT ?"
+        sql = f"SELECT id FROM delivery WHERE {OURS} AND {_BEHIND[found.standing]} LIMIT ?"
         page = [row[0] for row in db.execute(sql, (found.origin, to_micros(now), limit))]
     return Behind(found, rest, page)
 
@@ -228,7 +233,10 @@ def follow(db: apsw.Connection, seen: Behind, now: datetime) -> int:
     if found.standing is Standing.PAUSED:
         return _move(db, _HOLD, [*_in_hand(db, found), *seen.page], FOREVER)
     if found.standing is Standing.STOPPED:
-        return _move(db, _STOP, _in_hand(db, found), now)
+        moved = _move(db, _STOP, _in_hand(db, found), now)
+        if not moved:
+            db.execute(_END, (found.origin,))
+        return moved
     if seen.rest == TAKING:
         db.execute("UPDATE pause SET until=? WHERE provider=?", (WAKING, found.origin))
         return _move(db, _QUEUE, _in_hand(db, found), now) + 1
@@ -248,12 +256,6 @@ def _move(db: apsw.Connection, act: str, ids: Sequence[str], due: datetime) -> i
     for each in set(customers):
         refresh_lane(db, each)
     return len(customers)
-
-
-def undone(db: apsw.Connection, origin: str, limit: int) -> list[Delivery]:
-    """List what waits in nobody's hands."""
-    sql = f"SELECT {DELIVERY} FROM delivery WHERE {_OURS} AND state IN ('queued','held') AND lease IS NULL ORDER BY due LIMIT ?"
-    return [read_delivery(row) for row in db.execute(sql, (origin, limit))]
 
 
 def progress(db: apsw.Connection, name: str) -> Progress | None:

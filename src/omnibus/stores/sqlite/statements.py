@@ -34,10 +34,8 @@ LANE = (
 
 #: the same for whoever held the lane, and so knows that nothing of it is in anybody's hands now
 _OF_LANE = "SELECT min(d.due) FROM delivery d WHERE d.customer=lane.customer AND d.due IS NOT NULL"
-FREE = (
-    f"lease=NULL, lease_until=NULL, due=({_OF_LANE}), urgent=CASE WHEN urgent IS NULL THEN NULL ELSE"
-    f" ({_OF_LANE} AND d.purpose='{URGENT}') END"
-)
+DUES = f"due=({_OF_LANE}), urgent=CASE WHEN urgent IS NULL THEN NULL ELSE ({_OF_LANE} AND d.purpose='{URGENT}') END"
+FREE = f"lease=NULL, lease_until=NULL, {DUES}"
 FREED = f"UPDATE lane SET {FREE} WHERE customer=?"
 
 #: the lane is due at ?2 at the latest; ?3 only for what is urgent; one that is due before is not written again

@@ -12,6 +12,7 @@ import apsw
 from omnibus.model.campaign import Campaign, Chunk, Progress, Standing, origin_of
 from omnibus.model.customer import Customer, Identity
 from omnibus.model.delivery import Delivery
+from omnibus.model.event import Event
 from omnibus.model.mailing import Mailing
 from omnibus.model.offer import Redemption
 from omnibus.roll import Roll
@@ -19,7 +20,18 @@ from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlemen
 from omnibus.stores.migrate import HEAD, migrate
 from omnibus.stores.rows import DELIVERY, read_delivery
 from omnibus.stores.schema import from_micros, to_micros
-from omnibus.stores.sqlite import accepting, batch, books, campaigns, customers, loading, merging, outbox, shelf
+from omnibus.stores.sqlite import (
+    accepting,
+    batch,
+    books,
+    campaigns,
+    customers,
+    dropping,
+    loading,
+    merging,
+    outbox,
+    shelf,
+)
 from omnibus.stores.sqlite.engine import NEAR, Engine, at_once
 from omnibus.stores.sqlite.hearing import Hearing
 from omnibus.stores.sqlite.upkeep import Keeping
@@ -244,8 +256,11 @@ class Sqlite(Keeping, Hearing, Walking, Store, Roll):
         seen = await self.engine.read(lambda db: campaigns.behind(db, name, now, limit))
         return await self.engine.write(lambda db: campaigns.follow(db, seen, now)) if seen else 0
 
-    async def undone(self, name: str, limit: int) -> list[Delivery]:
-        return await self.engine.read(lambda db: campaigns.undone(db, origin_of(name), limit))
+    async def undone(self, name: str, limit: int, *, last: bool = False) -> list[Delivery]:
+        return await self.engine.read(lambda db: dropping.undone(db, origin_of(name), limit, last=last))
+
+    async def drop(self, facts: Sequence[tuple[Delivery, Event]]) -> int:
+        return await self.engine.write(lambda db: dropping.drop(db, facts, self.stirring))
 
     async def progress(self, name: str) -> Progress | None:
         return await self.engine.read(lambda db: at_once(db, lambda: campaigns.progress(db, name)))
