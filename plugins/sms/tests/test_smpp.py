@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 from smpp34 import DeliverSm, Server, Tlv, decode
 
-from omnibus import Receipt, Refused, Report, Request, TryLater, Unknown, Unreachable
+from omnibus import Content, Receipt, Refused, Report, Request, TryLater, Unknown, Unreachable
 from omnibus.testing import FakeClock
 from omnibus.testing.clock import START as NOON
 from omnibus.testing.contracts import ProviderContract
@@ -337,6 +337,7 @@ async def test_open_submits_end_unknown_when_the_session_is_cut(sandbox, smpp):
         (ADA, HELLO, {"from": "Grüße"}, TryLater, "bad_sender"),
         (ADA, HELLO, {"from": "A name so long"}, TryLater, "0x0A"),
         (ADA, HELLO, {"countries": ["US"]}, Refused, "country_not_allowed"),
+        (ADA, Content(text="a letter"), {}, Refused, "no_sms"),
     ],
 )
 async def test_refusals(smpp, address, content, settings, error, reason):

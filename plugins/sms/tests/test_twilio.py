@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from omnibus import (
     Absent,
+    Content,
     Forged,
     Money,
     OmnibusError,
@@ -136,6 +137,7 @@ async def test_the_stop_list_and_ids_outlive_the_process(sandbox, twilio, world,
         (ADA, HELLO, {"auth_token": "wrong"}, TryLater, "20003"),
         ("07700900123", HELLO, {}, Unreachable, "not_e164"),
         (ADA, HELLO, {"countries": ["US", "+4930"]}, Refused, "country_not_allowed"),
+        (ADA, Content(text="a letter"), {}, Refused, "no_sms"),
     ],
 )
 async def test_refusals(twilio, notes, address, content, settings, error, reason):

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from omnibus import Forged, Receipt, Refused, Report, Request, TryLater, Unknown, Unreachable
+from omnibus import Content, Forged, Receipt, Refused, Report, Request, TryLater, Unknown, Unreachable
 from omnibus.http import Answer
 from omnibus.testing import FakeClock
 from omnibus.testing.clock import START as NOON
@@ -103,6 +103,7 @@ async def test_receipts_and_replies_in_every_form_an_account_may_choose(
         (ADA, HELLO, {"from": "A name that is too long"}, Refused, "status_15"),
         (ADA, SmsContent(text="a picture", media=("https://a.example/1.png",)), {}, Refused, "no_mms"),
         (ADA, HELLO, {"countries": "US"}, Refused, "country_not_allowed"),
+        (ADA, Content(text="a letter"), {}, Refused, "no_sms"),
     ],
 )
 async def test_refusals_come_as_200(vonage, notes, address, content, settings, error, reason):

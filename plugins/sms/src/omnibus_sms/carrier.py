@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, SecretStr
 
-from omnibus import ProviderSettings, Receipt, Refused, TryLater, Unknown, Unreachable
+from omnibus import Content, ProviderSettings, Receipt, Refused, TryLater, Unknown, Unreachable
 from omnibus.http import Answer
 from omnibus_sms.channel import SmsContent
 from omnibus_sms.phones import E164, by_country
@@ -101,19 +101,22 @@ class CarrierSettings(ProviderSettings):
         """Choose the sender for a number."""
         return (by_country(self.senders, address) if self.senders else None) or self.from_
 
-    def admit(self, content: SmsContent, address: str, *, mms: bool = False) -> None:
-        """Stop what must not or cannot leave.
+    def admit(self, content: Content, address: str, *, mms: bool = False) -> SmsContent:
+        """Stop what must not or cannot leave; gives what may.
 
         Raises:
             Unreachable: the address is no E.164 number.
-            Refused: its country is not on the list, or pictures with a carrier that has no MMS.
+            Refused: no text message, its country is not on the list, or pictures with a carrier that has no MMS.
         """
+        if not isinstance(content, SmsContent):
+            raise Refused("no_sms")
         if not E164.fullmatch(address):
             raise Unreachable("not_e164")
         if self.countries and by_country(dict.fromkeys(self.countries, "yes"), address) is None:
             raise Refused("country_not_allowed")
         if content.media and not mms:
             raise Refused("no_mms")
+        return content
 
 
 class HttpCarrierSettings(CarrierSettings):

@@ -14,7 +14,19 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-from omnibus import Attempt, Forged, Keep, Provider, ProviderSettings, Receipt, Refused, Report, Request, Unknown
+from omnibus import (
+    Attempt,
+    Content,
+    Forged,
+    Keep,
+    Provider,
+    ProviderSettings,
+    Receipt,
+    Refused,
+    Report,
+    Request,
+    Unknown,
+)
 from omnibus.http import Answer, Client, error_for
 from omnibus_sms import gateway_template as template
 from omnibus_sms.carrier import MEANINGS, body_of, receipt
@@ -46,18 +58,18 @@ class Gateway(Provider):
     def _http(self) -> Client:
         return Client()
 
-    async def deliver(self, content: SmsContent, address: str, attempt: Attempt, keep: Keep) -> Receipt:  # type: ignore[override]
+    async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         """Fill the templates and hand over."""
         given = self.settings
-        given.admit(content, address)
-        values = values_of(given, content, address, attempt)
+        said = given.admit(content, address)
+        values = values_of(given, said, address, attempt)
         url = moved(template.url(given.url, values), given.base_url)
         headers = {name: _one_line(template.filled(value, values)) for name, value in given.headers.items()}
         sent = template.body(given.body, values, given.format)
         kind = {"content-type": template.TYPES[given.format]} if sent is not None else {}
         auth = (given.user, given.password.get_secret_value()) if given.basic else None
         answer = await self._http.request(given.method, url, content=sent, headers={**kind, **headers}, auth=auth)
-        return read(given, answer, content)
+        return read(given, answer, said)
 
     def verify(self, request: Request) -> None:
         """Check the signature or the shared secret, as described.

@@ -19,6 +19,7 @@ from smpp34 import DeliverSm
 
 from omnibus import (
     Attempt,
+    Content,
     InputError,
     Keep,
     Provider,
@@ -33,7 +34,7 @@ from omnibus import (
 from omnibus.http import Client
 from omnibus_sms import own_hook
 from omnibus_sms.carrier import MEANINGS, Failure, later, receipt
-from omnibus_sms.channel import Sms, SmsContent
+from omnibus_sms.channel import Sms
 from omnibus_sms.phones import E164
 from omnibus_sms.reports import Fates, Sent, arrived, heard
 from omnibus_sms.smpp_codes import ANSWERS, PAUSE, STATUSES, THROTTLED
@@ -82,24 +83,24 @@ class Smpp(Provider):
     def _hears(self) -> bool:
         return bool(self.hook_url and self.settings.webhook_secret.get_secret_value())
 
-    async def deliver(self, content: SmsContent, address: str, attempt: Attempt, keep: Keep) -> Receipt:  # type: ignore[override]
+    async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         """Submit each part in order; the receipt is asked for, and the message named, by the last one.
 
         Raises:
             Unknown: an answer is lost, or some parts are out and one was refused.
         """
         given = self.settings
-        given.admit(content, address)
+        said = given.admit(content, address)
         sender = given.sender(address)
         if len(sender) > 20 or not sender.isascii():
             raise TryLater("bad_sender", account=True)
-        parts = pieces(content.text, reference(attempt.id), alphabet=given.alphabet, long=given.long)
+        parts = pieces(said.text, reference(attempt.id), alphabet=given.alphabet, long=given.long)
         session = await self._bound(attempt.deadline)
         async with self._ids.submitting():
             for number, piece in enumerate(parts):
                 id_ = await self._submit(session, piece, (sender, address), first=not number, last=piece is parts[-1])
             self._ids.learn(id_, attempt.id)
-        return receipt(id_, content)
+        return receipt(id_, said)
 
     async def _submit(self, session: Session, piece: Piece, way: tuple[str, str], *, first: bool, last: bool) -> str:
         given = self.settings

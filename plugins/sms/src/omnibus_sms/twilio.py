@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr, model_validator
 
-from omnibus import Absent, Attempt, Keep, Provider, ProviderSettings, Receipt, Report, Request, Unknown
+from omnibus import Absent, Attempt, Content, Keep, Provider, ProviderSettings, Receipt, Report, Request, Unknown
 from omnibus.http import Client
 from omnibus_sms import twilio_signature
 from omnibus_sms.carrier import HttpCarrierSettings, Secrets, either, receipt
@@ -87,14 +87,14 @@ class Twilio(Provider):
     def _messages(self) -> str:
         return f"/2010-04-01/Accounts/{self.account}/Messages.json"
 
-    async def deliver(self, content: SmsContent, address: str, attempt: Attempt, keep: Keep) -> Receipt:  # type: ignore[override]
+    async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         """Hand one message over; a digest of its words is kept first, so that a lost answer can be looked up."""
-        self.settings.admit(content, address, mms=True)
-        await keep.set(f"digest:{attempt.id}", digest(content.text))
-        form = payload(self.settings, content, address, attempt)
+        said = self.settings.admit(content, address, mms=True)
+        await keep.set(f"digest:{attempt.id}", digest(said.text))
+        form = payload(self.settings, said, address, attempt)
         answer = await self._http.request("POST", self._messages, data=form)
         told = read(answer)
-        return receipt(told.get("sid"), content, status=str(told.get("status", "")))
+        return receipt(told.get("sid"), said, status=str(told.get("status", "")))
 
     async def lookup(self, attempt: Attempt, address: str, keep: Keep) -> Receipt | Absent:
         """Find a lost message among those to this number since the attempt started.

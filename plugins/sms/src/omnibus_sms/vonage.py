@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr
 
-from omnibus import Attempt, Keep, Provider, ProviderSettings, Receipt, Report, Request, Unknown
+from omnibus import Attempt, Content, Keep, Provider, ProviderSettings, Receipt, Report, Request, Unknown
 from omnibus.http import Answer, Client, error_for
 from omnibus_sms import vonage_signature
 from omnibus_sms.carrier import HttpCarrierSettings, body_of, either, receipt, refused
@@ -76,11 +76,11 @@ class Vonage(Provider):
             auth=(self.settings.api_key.get_secret_value(), self.settings.api_secret.get_secret_value()),
         )
 
-    async def deliver(self, content: SmsContent, address: str, attempt: Attempt, keep: Keep) -> Receipt:  # type: ignore[override]
+    async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         """Hand one message over; part of it out is Unknown, for it must not be said twice."""
-        self.settings.admit(content, address)
-        form = payload(self.settings, content, address, attempt, self.hook_url)
-        return read(await self._http.request("POST", "/sms/json", data=form), content)
+        said = self.settings.admit(content, address)
+        form = payload(self.settings, said, address, attempt, self.hook_url)
+        return read(await self._http.request("POST", "/sms/json", data=form), said)
 
     async def check(self) -> None:
         """Read the balance: proves key, secret and reachability."""

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from omnibus import Attempt, Forged, Keep, Provider, ProviderSettings, Receipt, Report, Request
+from omnibus import Attempt, Content, Forged, Keep, Provider, ProviderSettings, Receipt, Report, Request
 from omnibus.http import Client, error_for
 from omnibus_sms import jwt
 from omnibus_sms.carrier import HttpCarrierSettings, account, body_of, either, receipt
@@ -106,16 +106,16 @@ class VonageMessages(Provider):
         key, secret = self.settings.api_key.get_secret_value(), self.settings.api_secret.get_secret_value()
         return Client(self.settings.base(USUAL), auth=(key, secret) if secret else None)
 
-    async def deliver(self, content: SmsContent, address: str, attempt: Attempt, keep: Keep) -> Receipt:  # type: ignore[override]
+    async def deliver(self, content: Content, address: str, attempt: Attempt, keep: Keep) -> Receipt:
         """Hand one message over."""
-        self.settings.admit(content, address)
-        sent = payload(self.settings, content, address, attempt)
+        said = self.settings.admit(content, address)
+        sent = payload(self.settings, said, address, attempt)
         answer = await self._http.request("POST", "/v1/messages", json=sent, headers=self._token(attempt))
         if answer.status == 402:  # out of credit
             raise account("http_402")
         if not answer.ok:
             raise error_for(answer)
-        return receipt(body_of(answer).get("message_uuid"), content)
+        return receipt(body_of(answer).get("message_uuid"), said)
 
     def verify(self, request: Request) -> None:
         """Check the bearer token, the hash of the body in it, and its age.
