@@ -9,6 +9,7 @@
     │   ├── JourneyError    a journey file
     │   └── NotFound        no such customer, delivery, message, offer …
     ├── PluginError         a plugin could not be loaded, or registers something wrong
+    ├── FacetError          a facet cannot be told of somebody: wait, mend its code, `omnibus rebuild`
     ├── Conflict            the same key was used for something else
     ├── StoreFull           refused before accepting: disk full, locked or down; nothing was stored
     ├── DeliveryError       what a provider raises from ``deliver``; one of four answers
@@ -66,6 +67,24 @@ def stranger(what: str) -> NotFound:
 
 class PluginError(OmnibusError):
     """Name a plugin that cannot be used, and why."""
+
+
+class FacetError(OmnibusError):
+    """Say which facet of which customer is not known, because its code raised something; nothing is guessed in its place.
+
+    Args:
+        error: name of the class of what was raised.
+        event, source: the first event that could not be folded; empty when the stored facet could not be read.
+    """
+
+    def __init__(self, facet: str, customer: str, error: str, event: str = "", source: str = "") -> None:
+        self.facet, self.customer, self.error, self.event, self.source = facet, customer, error, event, source
+        super().__init__(f"{self.reason}; mend the facet, then `omnibus rebuild {customer}`; `omnibus dead` lists all")
+
+    @property
+    def reason(self) -> str:
+        """Say it in one clause, for what waits until it is mended."""
+        return f"the facet {self.facet} cannot be folded: {self.error}"
 
 
 class Conflict(OmnibusError):

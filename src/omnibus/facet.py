@@ -55,7 +55,11 @@ class Facet:
     private: ClassVar[tuple[str, ...]] = ()
 
     def after(self, event: Event) -> Self:
-        """Return the facet after *event*; pure; return ``self`` itself when nothing changed."""
+        """Return the facet after *event*; pure; return ``self`` itself when nothing changed.
+
+        Raises:
+            InputError: its data cannot be read: refused where it is told. Whatever else is raised makes the facet unknown.
+        """
         raise NotImplementedError(type(self).__name__)
 
     def after_all(self, events: Sequence[Event]) -> Self:

@@ -7,24 +7,26 @@ what waits and takes off what is shown in the same commit, wherever the fact cam
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
-from typing import Any
 
-from omnibus.errors import Conflict, StoreFull, stranger
+from omnibus.errors import Conflict, InputError, StoreFull, stranger
 from omnibus.facet import Facet
 from omnibus.model.context import Context, Facets
 from omnibus.model.customer import Identity
-from omnibus.model.delivery import SHOWN, WAITING, Delivery, State
 from omnibus.model.event import Event
+from omnibus.model.fault import FAULTS, read_faults
 from omnibus.model.trace import History
+from omnibus.premises import broken, concerned
 from omnibus.store import Change, Loaded, Move, Store, Survey
 from omnibus.together import Group, Share, Together, Told
 
 _VERSIONS = ("timeline", "facets")  # the note that holds facet name → version
 TOGETHER = 250  # customers that are folded anew together
 TRIES = 20  # times that a stale change is folded again before we give up
+
+_log = logging.getLogger("omnibus")
 
 
 class Timeline:
@@ -59,12 +61,16 @@ class Timeline:
 
     async def fold(
         self, loaded: Loaded, events: Iterable[Event], *, moves: tuple[Move, ...] = (),
-        identities: tuple[Identity, ...] = (), quiet: bool = False, context: Context | None = None,
+        identities: tuple[Identity, ...] = (), quiet: bool = False, context: Context | None = None, refuse: bool = False,
     ) -> Change:  # fmt: skip
         """Compute what new events do to one customer; an event older than the last folded one folds all anew.
 
         Args:
             context: made of *loaded* before; its facets need not be read again.
+            refuse: whoever tells the events is there to be told that a facet cannot read one.
+
+        Raises:
+            InputError: a facet says so of one of them, and they may be refused.
         """
         fresh, context = sorted(events, key=lambda each: each.order), context or self.context(loaded)
         if not fresh:
@@ -75,6 +81,8 @@ class Timeline:
         if after is None:
             told = (*await self.store.events(loaded.aliases), *fresh)
             after = self.folded(loaded, sorted(told, key=lambda each: each.order))
+        if refuse and after.faults:
+            _refuse(fresh, after)
         return self._change(loaded, fresh, after, moves, identities, quiet=quiet)
 
     def onward(self, loaded: Loaded, fresh: Sequence[Event], context: Context) -> tuple[Change, Context] | None:
@@ -83,8 +91,13 @@ class Timeline:
         return None if after is None else (self._change(loaded, fresh, after), after)
 
     def _onto(self, context: Context, fresh: Sequence[Event]) -> Context | None:
-        """Fold events onto a context; None when one of them belongs before what was folded, and a facet hears it."""
+        """Fold events onto a context; None when one of them belongs before what was folded, and a facet hears it.
+
+        Where a facet is not known, it is None as well: its code may have been mended.
+        """
         through = context.through
+        if context.faults:
+            return None
         if through is None or fresh[0].order > through:
             return context.after(fresh)
         if any(each.order <= through and self.facets.listeners(each.type) for each in fresh):
@@ -97,13 +110,25 @@ class Timeline:
         self, loaded: Loaded, fresh: Sequence[Event], after: Context, moves: tuple[Move, ...] = (),
         identities: tuple[Identity, ...] = (), *, quiet: bool = False,
     ) -> Change:  # fmt: skip
-        now = self.now()
-        live = [each for each in loaded.live if _concerned(each, after)]
+        now, bodies = self.now(), after.bodies()
+        live = [each for each in loaded.live if concerned(each, after)]
         wake, withdraw = broken(live, after, now) if live else ((), ())  # what was not touched did not break
+        if after.faults:
+            self.tell(loaded.customer.id, loaded.bodies, bodies)
         return Change(
-            loaded.customer.id, after.version - 1, tuple(fresh), after.bodies(), after.through, wake, withdraw, moves,
+            loaded.customer.id, after.version - 1, tuple(fresh), bodies, after.through, wake, withdraw, moves,
             identities, quiet, now,
         )  # fmt: skip
+
+    def tell(self, customer: str, before: Mapping[str, bytes], after: Mapping[str, bytes]) -> None:
+        """Tell the log of facets that are not known any more; what is stored was told before."""
+        was, now = (read_faults(each[FAULTS]) if FAULTS in each else {} for each in (before, after))
+        for facet, fault in now.items():
+            if fault != was.get(facet):
+                _log.error(
+                    "facet %s of customer %s cannot be folded: %s at event %s of %s; `omnibus dead` lists all such",
+                    facet, customer, fault.error, fault.event, fault.source,
+                )  # fmt: skip
 
     def folded(self, loaded: Loaded, events: Sequence[Event]) -> Context:
         """Fold a whole timeline from nothing."""
@@ -176,7 +201,12 @@ class Timeline:
 
     async def _folded(self, group: Group) -> Change:
         return await self.fold(
-            group.loaded, group.events, moves=group.moves(), identities=group.identities(), quiet=group.quiet
+            group.loaded,
+            group.events,
+            moves=group.moves(),
+            identities=group.identities(),
+            quiet=group.quiet,
+            refuse=True,
         )
 
     async def _blame(self, group: Group, error: Exception) -> None:
@@ -213,13 +243,18 @@ class Timeline:
             tries = tries + 1 if stale else 0
             if tries == TRIES:
                 raise Conflict("the context kept moving; try again")
+        await self.store.hear_again()
         return differed
 
     def _retold(self, told: History) -> Change | None:
         """Fold a whole timeline; None when that is what is stored, byte by byte."""
         bodies, facets, events = self.facets.folded(told.events), self.facets, told.events
-        if bodies == told.bodies or bodies == {name: body for name, body in told.bodies.items() if name in facets}:
+        if bodies == told.bodies:
             return None
+        kept = {name: body for name, body in told.bodies.items() if name in facets or name == FAULTS}
+        if bodies == kept:
+            return None
+        self.tell(told.customer, told.bodies, bodies)
         return Change(told.customer, told.version, (), bodies, events[-1].order if events else None)
 
     async def agree(self) -> int:
@@ -240,60 +275,9 @@ class Timeline:
         return folded
 
 
-def premise_values(delivery: Delivery) -> dict[str, Any]:
-    """Give a premise what it may need besides the context."""
-    return {**delivery.values, "offer": delivery.offer}
-
-
-def holds(premise: str, context: Context, values: dict[str, Any], now: datetime) -> bool:
-    """Tell whether ``facet.claim`` is true in *context*; ``offer.…`` asks the facet ``offers``.
-
-    Raises:
-        KeyError: no such facet or claim (found when the message is loaded).
-    """
-    facet, claim = _read(premise, context.names)
-    return bool(context.named(facet).holds(claim, values, now))
-
-
-def facet_of(premise: str, context: Context) -> str:
-    """Name the facet that judges a premise."""
-    return _read(premise, context.names)[0]
-
-
-@lru_cache(maxsize=1024)
-def _read(premise: str, names: tuple[str, ...]) -> tuple[str, str]:
-    """Split a premise into facet and claim; few are made, and each is asked for every message."""
-    facet, _, claim = premise.partition(".")
-    return facet if facet in names else f"{facet}s", claim
-
-
-def knows(facets: Mapping[str, type[Facet]], premise: str) -> bool:
-    """Tell whether a premise can be judged."""
-    facet, _, claim = premise.partition(".")
-    found = facets.get(facet) or facets.get(f"{facet}s")
-    return found is not None and claim in found.premises()
-
-
-def _concerned(delivery: Delivery, context: Context) -> bool:
-    """Tell whether the last events changed a facet that one of its premises is about."""
-    touched = context.touched
-    return bool(touched) and any(facet_of(premise, context) in touched for premise in delivery.premises)
-
-
-def stands(delivery: Delivery, context: Context, now: datetime) -> bool:
-    """Tell whether every reason of a delivery still holds."""
-    values = premise_values(delivery)
-    return all(holds(premise, context, values, now) for premise in delivery.premises)
-
-
-def broken(live: Sequence[Delivery], context: Context, now: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """List which waiting deliveries must be judged at once, and which shown ones taken off, because a premise broke."""
-    wake, withdraw = [], []
-    for each in live:
-        if stands(each, context, now):
-            continue
-        if each.state in SHOWN:
-            withdraw.append(each.id)
-        elif each.state in WAITING and each.state not in {State.SENDING, State.UNKNOWN}:
-            wake.append(each.id)
-    return tuple(wake), tuple(withdraw)
+def _refuse(fresh: Sequence[Event], after: Context) -> None:
+    """Raise what a facet says of an event that it cannot read; other faults are its own."""
+    own = {(each.id, each.source) for each in fresh}
+    for fault in after.faults.values():
+        if isinstance(fault.cause, InputError) and (fault.event, fault.source) in own:
+            raise fault.cause

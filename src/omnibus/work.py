@@ -40,6 +40,7 @@ class Worker:
         parts = self._parts
         await parts.store.take_work()
         await parts.store.rescue(self._now(), everything=True)
+        await parts.store.hear_again()  # a worker that begins may bring mended code
         aside = [asyncio.create_task(each) for each in (self._renew(stop), parts.pruner.run())]
         for each in aside:
             each.add_done_callback(lambda _: parts.bell.hear())

@@ -34,8 +34,19 @@ def test_dead_lists_what_was_parked_and_nothing_else(shop: Shop, ada: str):
     sent = shop.json("send", "cart-reminder", ada)
     for each, reason in zip(sent, ("poison: fault:KeyError", "refused", "poisonous"), strict=True):
         shop.sql(f"UPDATE delivery SET state='failed', due=NULL, reason='{reason}' WHERE id='{each['id']}'")
-    assert [each["id"] for each in shop.json("dead")] == [sent[0]["id"]]
+    told = shop.json("dead")
+    assert ([each["id"] for each in told["deliveries"]], told["facets"]) == ([sent[0]["id"]], [])
     assert "poison: fault:KeyError" in shop.say("dead")
+
+
+def test_dead_lists_facets_that_cannot_be_folded(shop: Shop, ada: str):
+    fault = b'!\t{"cart":["KeyError","cart-1","app"]}\n'.hex()
+    shop.sql(f"UPDATE context SET body = CAST(X'{fault}' || body AS BLOB)")
+    told = {"customer": ada, "facet": "cart", "error": "KeyError", "event": "cart-1", "source": "app"}
+    assert shop.json("dead") == {"deliveries": [], "facets": [told]}
+    assert "KeyError" in shop.say("dead")
+    assert shop.json("rebuild", code=1)["differed"] == [ada]
+    assert shop.json("dead") == {"deliveries": [], "facets": []}
 
 
 def test_prune_removes_what_is_old_and_the_books_balance(shop: Shop, ada: str):

@@ -15,6 +15,8 @@ from typing import Any
 
 import structlog
 
+OWN = "omnibus"  # the logger whose words are ours, and hold nothing personal
+
 KEYS = frozenset(
     {
         "event",
@@ -69,7 +71,8 @@ class Ear(logging.Handler):
             frames = extract_tb(record.exc_info[2])
             told["at"] = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
         say = structlog.get_logger()
-        (say.error if record.levelno >= logging.ERROR else say.warning)(_first_line(record.msg), **told)
+        text = record.getMessage() if record.name == OWN else record.msg
+        (say.error if record.levelno >= logging.ERROR else say.warning)(_first_line(text), **told)
 
 
 def _first_line(text: Any) -> str:

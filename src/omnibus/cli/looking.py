@@ -11,6 +11,7 @@ from omnibus.cli.reading import one_of
 from omnibus.cli.sending import shown
 from omnibus.cli.setup import Setup
 from omnibus.model.delivery import State
+from omnibus.model.fault import read_faults
 
 if TYPE_CHECKING:
     from omnibus.bus import Bus
@@ -70,20 +71,38 @@ def deliveries(
 
 
 @click.command()
-@click.option("--last", type=click.IntRange(1), default=1000, show_default=True, help="Look at so many failed ones.")
+@click.option(
+    "--last",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Look at so many failed ones, and tell so many customers.",
+)
 @json_option
 @click.pass_obj
 def dead(setup: Setup, last: int, *, as_json: bool) -> None:
-    """List the deliveries that were parked after repeated faults: failed(poison).
+    """List what a fault stopped: deliveries parked after repeated ones, failed(poison), and facets that cannot be folded.
 
-    Example: omnibus dead --json
+    What asks such a facet waits. Mend its code, then `omnibus rebuild`. Example: omnibus dead --json
     """
 
-    async def gather(bus: Bus) -> list[Delivery]:
-        failed = await bus.parts.store.deliveries(state=[State.FAILED.value], last=last)
-        return [each for each in failed if each.reason.startswith(POISON)]
+    async def gather(bus: Bus) -> tuple[list[Delivery], dict[str, bytes]]:
+        store = bus.parts.store
+        failed = await store.deliveries(state=[State.FAILED.value], last=last)
+        return [each for each in failed if each.reason.startswith(POISON)], await store.unfolded(last)
 
-    _say(setup.run(gather), as_json=as_json, empty="none: nothing was parked")
+    parked, unfolded = setup.run(gather)
+    facets = [
+        {"customer": customer, "facet": facet, "error": each.error, "event": each.event, "source": each.source}
+        for customer, body in unfolded.items()
+        for facet, each in read_faults(body).items()
+    ]
+    if as_json:
+        print_json({"deliveries": [shown(each) for each in parked], "facets": facets})
+        return
+    _say(parked, as_json=False, empty="no deliveries were parked")
+    rows = [tuple(each.values()) for each in facets]
+    print_table(("customer", "facet", "error", "event", "source"), rows, empty="every facet is folded")
 
 
 def _say(found: list[Delivery], *, as_json: bool, empty: str) -> None:

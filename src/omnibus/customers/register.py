@@ -12,8 +12,9 @@ from omnibus.model.customer import PUBLIC, Customer, Identity, public
 from omnibus.model.event import Event
 from omnibus.model.ids import Ids
 from omnibus.model.zones import read_zone
+from omnibus.premises import broken
 from omnibus.store import Change
-from omnibus.timeline import TRIES, Timeline, broken
+from omnibus.timeline import TRIES, Timeline
 
 SOURCE = "omnibus"
 PROFILE = ("name", "first_name", "locale", "zone", "prefers")

@@ -7,25 +7,28 @@ their order, and those of different customers together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from omnibus.errors import Conflict
+from omnibus.errors import Conflict, FacetError
 from omnibus.inbound.definitions import read, write
-from omnibus.inbound.walk import Guide, Publishing, Walk, Wishing, facts, names_of
+from omnibus.inbound.walk import Guide, Nameable, Publishing, Walk, Wishing, facts
 from omnibus.model.context import Context
 from omnibus.model.customer import PUBLIC
 from omnibus.model.event import Event
 from omnibus.model.ids import Ids
 from omnibus.model.journey import Journey, WaitFor
 from omnibus.model.run import Run
+from omnibus.premises import holds
 from omnibus.store import EntryKey, Step, Stride, Walker, Wish
-from omnibus.timeline import TRIES, Timeline, holds
+from omnibus.timeline import TRIES, Timeline
 
 BATCH = 200
 TOGETHER = 32  # customers in one commit: some milliseconds of SQLite's writer
+REST = timedelta(minutes=15)  # until a run asks again for a facet that is not known
 HEARD = 20  # events that moved a run, remembered so that none moves it twice
 
 Cue = Event | Run  # what moves a customer's runs: an event, or the time of one of them
@@ -41,6 +44,15 @@ class Turn:
     entries: dict[EntryKey, Journey] = field(default_factory=dict)
     strides: list[Stride] = field(default_factory=list)
     wishes: list[Wish] = field(default_factory=list)
+    aside: bool = False
+
+    @contextmanager
+    def knowing(self) -> Iterator[None]:
+        """Put the cue aside when it asks a facet that is not known: nothing follows from it until it can be told."""
+        try:
+            yield
+        except FacetError:
+            self.aside, self.entries, self.strides, self.wishes = True, {}, [], []
 
     @property
     def customer(self) -> str:
@@ -110,7 +122,10 @@ class Journeys:
         met = [(cue, walker) for cue in cues if (walker := walkers.get(_who(cue))) is not None]
         turns = [Turn(cue, walker, context(walker.loaded)) for cue, walker in met]
         for turn in turns:
-            await (self._hear(turn, turn.cue, now) if isinstance(turn.cue, Event) else self._wake(turn, turn.cue, now))
+            with turn.knowing():
+                await (
+                    self._hear(turn, turn.cue, now) if isinstance(turn.cue, Event) else self._wake(turn, turn.cue, now)
+                )
         await self._enter(turns, now)
         await self._meet(turns, now)
         steps = [(turn, step) for turn in turns if (step := await self._step(turn, now)) is not None]
@@ -135,7 +150,7 @@ class Journeys:
             each for each in self.journeys.values()
             if each.trigger.event == event.type and fnmatchcase(event.source, each.trigger.source)
         ]  # fmt: skip
-        names = names_of(turn.context, event.data) if triggered else {}
+        names = Nameable(turn.context, event.data)
         for journey in triggered:
             what = journey.entry_key(names).replace("\0", "")  # what a person wrote may hold one, a key may not
             if what and all(holds(each, turn.context, dict(event.data), now) for each in journey.trigger.where):
@@ -146,15 +161,17 @@ class Journeys:
         asked = [entry for turn in turns for entry in turn.entries]
         met = await self.store.entered(asked) if asked else set()
         for turn in turns:
-            for entry, journey in turn.entries.items():
-                if entry in met or not isinstance(turn.cue, Event):
-                    continue
-                values = {"event": dict(turn.cue.data), "heard": [_name(turn.cue)]}
-                run = Run(
-                    self.ids.new(now), turn.customer, journey.name, journey.version, entry[2], journey.first, revision=0,
-                    values=values, started=now,
-                )  # fmt: skip
-                turn.take(run, self.guide.walk(run, journey, journey.first, turn.context, now), new=True)
+            with turn.knowing():
+                for entry, journey in turn.entries.items():
+                    if entry not in met and isinstance(turn.cue, Event):
+                        self._begin(turn, turn.cue, entry, journey, now)
+
+    def _begin(self, turn: Turn, event: Event, entry: EntryKey, journey: Journey, now: datetime) -> None:
+        run = Run(
+            self.ids.new(now), turn.customer, journey.name, journey.version, entry[2], journey.first, revision=0,
+            values={"event": dict(event.data), "heard": [_name(event)]}, started=now,
+        )  # fmt: skip
+        turn.take(run, self.guide.walk(run, journey, journey.first, turn.context, now), new=True)
 
     async def _wake(self, turn: Turn, due: Run, now: datetime) -> None:
         """Move a run whose time has come, unless an event was faster."""
@@ -175,6 +192,8 @@ class Journeys:
             await self.store.create([(each, ()) for each in audiences], now)
 
     async def _step(self, turn: Turn, now: datetime) -> Step | None:
+        if turn.aside:
+            return _aside(turn.cue, now)
         heard = (turn.cue,) if isinstance(turn.cue, Event) else ()
         if not turn.strides:
             return Step(heard=heard) if heard else None
@@ -190,6 +209,13 @@ class Journeys:
                 return None
             self._known[key] = read(body)
         return self._known[key]
+
+
+def _aside(cue: Cue, now: datetime) -> Step:
+    """Leave an event unheard until it is asked for again, and a run where it is for a while."""
+    if isinstance(cue, Event):
+        return Step(aside=(cue,))
+    return Step((Stride(replace(cue, due=now + REST, revision=cue.revision + 1), cue.revision),))
 
 
 def _first(cues: Sequence[Cue], walkers: Mapping[str, Walker]) -> tuple[list[Cue], list[Cue]]:

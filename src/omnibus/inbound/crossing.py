@@ -26,11 +26,15 @@ class Crossing(Generic[A, R]):
 
     async def take(self, asked: A) -> R:
         """Wait for the next crossing and give its answer; whoever gives up waiting stops nobody else."""
+        return await self.ask(asked)
+
+    def ask(self, asked: A) -> asyncio.Future[R]:
+        """Queue for the next crossing; its answer is awaited."""
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, done))
         if self._under_way is None or self._under_way.done():
             self._under_way = asyncio.create_task(self._cross())
-        return await done
+        return done
 
     async def _cross(self) -> None:
         group: list[tuple[A, asyncio.Future[R]]] = []

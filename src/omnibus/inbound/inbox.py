@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -113,15 +114,35 @@ class Inbox:
         return await self._crossing.take(Asked("", events, quiet, follow)) if events else 0
 
     async def take(self, source: str, told: Sequence[Report | Event]) -> int:
-        """Store what a webhook of *source* (channel/provider) said; returns how many facts were new.
+        """Store what a webhook of *source* (channel/provider) said, each fact for itself; returns how many were new.
 
         Raises:
-            TryLater: a report overtook the receipt it speaks of; the sender shall repeat it.
+            TryLater: a report overtook the receipt it speaks of; the sender shall repeat it, and the others are stored.
+            InputError: a fact cannot be read; the others are stored.
         """
-        for each in told:
-            if isinstance(each, Event):
-                self.check(each)
-        return await self._crossing.take(Asked(source, told)) if told else 0
+        answers = await self.put_each(told, source=source)
+        faults = [each for each in answers if isinstance(each, BaseException)]
+        if faults:  # what goes by itself when it is repeated is told first
+            raise next((each for each in faults if not isinstance(each, InputError)), faults[0])
+        return sum(each for each in answers if isinstance(each, int))
+
+    async def put_each(
+        self, told: Sequence[Report | Event], *, source: str = "", quiet: bool = False
+    ) -> list[int | BaseException]:
+        """Store facts, each for itself; for each whether it was new, or what is wrong with it."""
+        faults = [self._fault(each) for each in told]
+        sound = [each for each, fault in zip(told, faults, strict=True) if fault is None]
+        asked = [self._crossing.ask(Asked(source, [each], quiet)) for each in sound]
+        answers = iter(await asyncio.gather(*asked, return_exceptions=True))
+        return [next(answers) if fault is None else fault for fault in faults]
+
+    def _fault(self, told: Report | Event) -> InputError | None:
+        try:
+            if isinstance(told, Event):
+                self.check(told)
+        except InputError as error:
+            return error
+        return None
 
     async def _carry(self, asked: Sequence[Asked]) -> list[int | Exception]:
         """Store what several told, in one commit; a fault of one is given to that one."""

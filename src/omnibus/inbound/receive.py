@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from omnibus.errors import Conflict, Forged, InputError, NotFound, StoreFull, TryLater
 from omnibus.inbound.inbox import Inbox
 from omnibus.model.request import Request, Response
 from omnibus.provider import Provider
+
+_log = logging.getLogger("omnibus")
 
 MAX_BODY = 5_000_000  # bytes; mail with attachments is the largest that comes in by webhook
 
@@ -18,7 +21,8 @@ async def receive(  # noqa: PLR0911 - one return per answer of the table below
     """Answer one webhook of a provider; fails closed.
 
     404 no such provider · 200 challenge answered · 401 forged · 400 verified but unreadable · 413 too big ·
-    503 with Retry-After not now · 204 stored and folded.
+    503 with Retry-After not now · 204 stored and folded. Of several facts each is for itself: with 400 and 503
+    the others are stored, and a repeat of them changes nothing.
     """
     provider = providers.get((channel, scheme))
     if provider is None:
@@ -37,5 +41,6 @@ async def receive(  # noqa: PLR0911 - one return per answer of the table below
     except (StoreFull, Conflict) as error:
         return Response(503, str(error).encode(), {"retry-after": "30"})
     except (InputError, NotFound) as error:
+        _log.warning("a webhook of %s/%s tells what cannot be read: %s", channel, scheme, error)
         return Response.of_text(str(error), 400)
     return Response(204)

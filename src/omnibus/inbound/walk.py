@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from omnibus.errors import OmnibusError
+from omnibus.errors import FacetError, OmnibusError
 from omnibus.model.context import Context
 from omnibus.model.event import Event
 from omnibus.model.journey import Branch, Exit, Journey, Publish, SendStep, Wait, WaitFor, fill
 from omnibus.model.run import Run
 from omnibus.policies.quiet_hours import zone_of
+from omnibus.premises import holds
 from omnibus.store import Wish
-from omnibus.timeline import holds
 
 SOURCE = "omnibus"
 
@@ -54,9 +54,15 @@ class Guide:
     brand_zone: str
 
     def walk(self, run: Run, journey: Journey, node: str | None, context: Context, now: datetime) -> Walk:
-        """Walk from *node*; where a message or premise is gone, this run ends and the others go on."""
+        """Walk from *node*; where a message or premise is gone, this run ends and the others go on.
+
+        Raises:
+            FacetError: a step asks a facet that is not known.
+        """
         try:
             return self._walk(run, journey, node, context, now)
+        except FacetError:
+            raise
         except (OmnibusError, KeyError) as error:
             return Walk("", reason=f"failed: {error}")
 
@@ -68,7 +74,7 @@ class Guide:
             match step:
                 case SendStep(message, values, delay):
                     at = now + delay if delay else None
-                    filled = fill(values, names_of(context, told))
+                    filled = fill(values, Nameable(context, told))
                     walk.wishes.append(self.wish(message, run.customer, filled, key, at))
                 case Publish(message, via):
                     walk.wishes += self.publish(message, via, {}, key)
@@ -112,7 +118,29 @@ def facts(moved: Run, now: datetime, *, new: bool) -> list[Event]:
     return events
 
 
-def names_of(context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+class Nameable(Mapping[str, Any]):
     """Give what a journey's templates may name: every facet, the customer, and the event that a run entered by."""
-    view = context.view()
-    return {**view, "customer": {**view["profile"], "id": context.customer.id}, "event": dict(event)}
+
+    def __init__(self, context: Context, event: Mapping[str, Any]) -> None:
+        self._context, self._event = context, event
+
+    def __getitem__(self, name: str) -> Any:
+        """Give the view of one; a facet is folded or not whatever becomes of the others.
+
+        Raises:
+            KeyError: there is no such name.
+            FacetError: that facet is not known.
+        """
+        if name == "event":
+            return dict(self._event)
+        if name == "customer":
+            return {**self["profile"], "id": self._context.customer.id}
+        return self._context.view((name,))[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """List the names."""
+        return iter((*self._context.names, "customer", "event"))
+
+    def __len__(self) -> int:
+        """Count the names."""
+        return len(self._context.names) + 2

@@ -38,6 +38,12 @@ class Imported:
     resumed_after: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
+    def reject(self, reject: Reject, aside: _Rejects) -> None:
+        """Count a row that became nothing, and write it down."""
+        self.rejected += 1
+        self.reasons[reject.reason] += 1
+        aside.write(reject)
+
     def shown(self) -> dict[str, Any]:
         """Give JSON values."""
         return {
@@ -76,18 +82,16 @@ async def load_file(
             if each.line <= after:
                 continue
             if isinstance(each, Reject):
-                so_far.rejected += 1
-                so_far.reasons[each.reason] += 1
-                aside.write(each)
+                so_far.reject(each, aside)
             elif isinstance(each, Skip):
                 so_far.skipped += 1
             else:
                 chunk.append(each)
             if len(chunk) >= CHUNK:
-                await _store(bus, chunk, who, so_far, name, live=live)
+                await _store(bus, chunk, who, so_far, name, aside, live=live)
                 chunk = []
                 told(so_far)
-        await _store(bus, chunk, who, so_far, name, live=live)
+        await _store(bus, chunk, who, so_far, name, aside, live=live)
     await store.note("import", name, "0")
     told(so_far)
     return so_far
@@ -100,7 +104,7 @@ def _read(path: Path, so_far: Imported) -> Iterator[Any]:
 
 
 async def _store(
-    bus: Bus, chunk: list[Converted], who: dict[str, str], so_far: Imported, name: str, *, live: bool
+    bus: Bus, chunk: list[Converted], who: dict[str, str], so_far: Imported, name: str, aside: _Rejects, *, live: bool
 ) -> None:
     if not chunk:
         return
@@ -110,9 +114,26 @@ async def _store(
     for fact in chunk:
         each = fact.event
         events.append(Event(each.id, each.source, each.type, each.time, who[_key(fact)], each.data))
-    so_far.new += await parts.inbox.put(events, quiet=not live)
+    try:
+        so_far.new += await parts.inbox.put(events, quiet=not live)
+    except InputError:  # of one of them, and the others are for themselves
+        await _store_each(bus, chunk, events, so_far, aside, live=live)
     so_far.facts += len(chunk)
     await parts.store.note("import", name, str(chunk[-1].line))
+
+
+async def _store_each(
+    bus: Bus, chunk: list[Converted], events: list[Event], so_far: Imported, aside: _Rejects, *, live: bool
+) -> None:
+    for fact, answer in zip(chunk, await bus.parts.inbox.put_each(events, quiet=not live), strict=True):
+        if isinstance(answer, InputError) and fact.event.type in bus.parts.inbox.types:
+            so_far.facts -= 1
+            for row in fact.rows:
+                so_far.reject(Reject(row.line, answer.what, row), aside)
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            so_far.new += answer
 
 
 async def _meet(bus: Bus, chunk: list[Converted], who: dict[str, str]) -> None:

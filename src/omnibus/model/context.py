@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from omnibus.errors import FacetError
 from omnibus.model.customer import Customer
 from omnibus.model.event import Event
+from omnibus.model.fault import FAULTS, FacetFault, read_faults, write_faults
 
 
 class FacetLike(Protocol):
@@ -73,18 +76,44 @@ class Facets(dict[str, type[Any]]):
     def folded(self, events: Sequence[Event]) -> dict[str, bytes]:
         """Fold a whole timeline from nothing, straight to what is stored of it: ``Context.after(events).bodies()``, sooner."""
         out: dict[str, bytes] = {}
+        faults: dict[str, FacetFault] = {}
         for name, mine in sorted(self.shared(events).items()):
-            body = self.written(name, self.empty(name).after_all(mine))
-            if body is not None:
+            body = self.written(name, self.after(self.empty(name), mine))
+            if type(body) is FacetFault:
+                faults[name] = body
+            elif body is not None:
                 out[name] = body
+        if faults:
+            out[FAULTS] = write_faults(faults)
         return out
 
-    def written(self, name: str, facet: Any) -> bytes | None:
+    def after(self, facet: Any, events: Sequence[Event]) -> Any:
+        """Fold events into a facet; a ``FacetFault`` when its code raises: whatever has happened, the other facets go on."""
+        try:
+            return facet.after(events[0]) if len(events) == 1 else facet.after_all(events)
+        except Exception:  # noqa: BLE001 - a facet may be anybody's; which event it was is found out below
+            return _after_each(facet, events)
+
+    def written(self, name: str, facet: Any) -> bytes | FacetFault | None:
         """Encode a facet; None when it holds nothing, for that is never stored."""
         if facet is self.empty(name):
             return None
-        body: bytes = facet.encode()
+        if type(facet) is FacetFault:
+            return facet
+        try:
+            body: bytes = facet.encode()
+        except Exception as error:  # noqa: BLE001 - as above
+            return FacetFault.of(error)
         return None if body == self.blank(name) else body
+
+    def read(self, name: str, body: bytes | None) -> Any:
+        """Decode a facet; a ``FacetFault`` when it cannot be read, for its fields changed and its version did not."""
+        if body is None:
+            return self.empty(name)
+        try:
+            return self[name].decode(body)
+        except Exception as error:  # noqa: BLE001 - as above
+            return FacetFault.of(error)
 
     def empty(self, name: str) -> Any:
         """Give the facet that nothing was folded into; it is frozen, so one does for all."""
@@ -101,16 +130,25 @@ class Facets(dict[str, type[Any]]):
         return found
 
 
+def _after_each(facet: Any, events: Sequence[Event]) -> Any:
+    for event in events:
+        try:
+            facet = facet.after(event)
+        except Exception as error:  # noqa: BLE001 - as above
+            return FacetFault.of(error, event.id, event.source)
+    return facet
+
+
 class Context:
     """Hold a customer's facets, decoded when read, re-encoded when changed. Treat it as frozen.
 
     ``context[Cart]`` gives the typed facet. *version* rises by one with every stored change; it guards
     attempts. *through* is the (time, id, source) of the last event folded. *spent* lists (time, channel, points) of the hand-overs that
     count against the contact budget; it comes from the attempts, not from the fold. *touched* names the facets that the last
-    ``after`` changed.
+    ``after`` changed. *faults* tells why a facet could not be folded: it is unknown, until the whole timeline is folded anew.
     """
 
-    __slots__ = ("_bodies", "_facets", "_made", "customer", "spent", "through", "touched", "version")
+    __slots__ = ("_bodies", "_facets", "_made", "customer", "faults", "spent", "through", "touched", "version")
 
     def __init__(
         self,
@@ -128,13 +166,18 @@ class Context:
         self._facets = facets if type(facets) is Facets else Facets(facets)
         self._bodies = {} if bodies is None else bodies  # the loader's own: never written to
         self._made: dict[str, Any] = {} if made is None else dict(made)
+        self.faults: Mapping[str, FacetFault] = read_faults(self._bodies[FAULTS]) if FAULTS in self._bodies else {}
 
     def __repr__(self) -> str:
         """Name the customer and the version, nothing personal."""
         return f"Context({self.customer.id}, version={self.version})"
 
     def __getitem__(self, facet: type[F]) -> F:
-        """Give the typed facet; an empty one when nothing has been folded into it yet."""
+        """Give the typed facet; an empty one when nothing has been folded into it yet.
+
+        Raises:
+            FacetError: it could not be folded, so what it would say is not known.
+        """
         made: F = self.named(facet.name)  # type: ignore[attr-defined]
         return made
 
@@ -143,11 +186,13 @@ class Context:
 
         Raises:
             KeyError: no facet of that name is registered.
+            FacetError: as above.
         """
         made = self._made.get(name)
         if made is None:
-            body = self._bodies.get(name)
-            made = self._made[name] = self._facets.empty(name) if body is None else self._facets[name].decode(body)
+            made = self._made[name] = self.faults.get(name) or self._facets.read(name, self._bodies.get(name))
+        if type(made) is FacetFault:
+            raise FacetError(name, self.customer.id, made.error, made.event, made.source)
         return made
 
     @property
@@ -172,22 +217,35 @@ class Context:
 
     def _fold(self, name: str, events: Sequence[Event]) -> bool:
         """Fold into one facet of a context in the making, unread where it can; tells whether that changed it."""
+        if name in self.faults:
+            return False  # what follows on what is not known is not known either
         body = self._bodies.get(name)
         if body is not None and len(events) == 1:
-            told = self._facets[name].after_encoded(body, events[0])
+            told = self._unread(name, body, events[0])
             if told is not None:
                 if told is not body:
                     self._bodies = {**self._bodies, name: told}
                     self._made.pop(name, None)
                 return told is not body
-        before = self.named(name)
-        after = before.after(events[0]) if len(events) == 1 else before.after_all(events)
-        if after is before:
+        before = self._made.get(name)
+        if before is None:
+            before = self._facets.read(name, body)
+        after = before if type(before) is FacetFault else self._facets.after(before, events)
+        if type(after) is FacetFault:
+            self.faults = {**self.faults, name: after}
+        elif after is before:
             return False
         self._made[name] = after
         if body is not None:
             self._bodies = {each: kept for each, kept in self._bodies.items() if each != name}
         return True
+
+    def _unread(self, name: str, body: bytes, event: Event) -> bytes | None:
+        try:
+            told: bytes | None = self._facets[name].after_encoded(body, event)
+        except Exception:  # noqa: BLE001 - a short cut that fails is none
+            return None
+        return told
 
     def bodies(self) -> dict[str, bytes]:
         """Encode every facet that holds something, by name in sorted order."""
@@ -199,11 +257,36 @@ class Context:
                 out[name] = body  # as it was stored, so it holds something
                 continue
             facet = made.get(name)
-            body = None if facet is None else facets.written(name, facet)
-            if body is not None:
-                out[name] = body
+            written = None if facet is None else facets.written(name, facet)
+            if type(written) is FacetFault:
+                self.faults = {**self.faults, name: written}
+                made[name] = written
+            elif written is not None:
+                out[name] = written
+        if self.faults:
+            out[FAULTS] = write_faults(self.faults)
         return out
 
     def view(self, names: Collection[str] | None = None) -> dict[str, Any]:
-        """Give plain mappings of facets, for templates and JSON: of all, or of those among *names*."""
-        return {name: self.named(name).view() for name in self.names if names is None or name in names}
+        """Give plain mappings of facets, for templates and JSON: of those among *names*, or of all that are known.
+
+        Raises:
+            FacetError: one of those asked for by name could not be folded.
+        """
+        wanted = [each for each in self.names if each in names] if names is not None else self._known()
+        return {name: self._shown(name) for name in wanted}
+
+    def _shown(self, name: str) -> Any:
+        facet = self.named(name)
+        try:
+            return facet.view()
+        except Exception as error:
+            raise FacetError(name, self.customer.id, type(error).__name__) from error
+
+    def _known(self) -> list[str]:
+        found = []
+        for name in self.names:
+            with suppress(FacetError):
+                self.named(name)
+                found.append(name)
+        return found

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
+from omnibus.errors import FacetError
 from omnibus.facets.engagement import Engagement
 from omnibus.facets.profile import Profile
 from omnibus.model.brand import Brand
@@ -20,6 +21,8 @@ from omnibus.model.swift import swift
 from omnibus.model.verdict import SEND, Drop, Hold, Send, Verdict, strictest
 from omnibus.outbound.resolve import Resolved
 from omnibus.policy import Policy
+
+MENDING = timedelta(minutes=15)  # until it is judged again by a facet that is not known
 
 
 @swift
@@ -86,7 +89,10 @@ def judge(
 def _judged(
     delivery: Delivery, route: Route, policies: Sequence[Policy], context: Context, brand: Brand, now: datetime
 ) -> Judged:
-    verdicts = tuple([(policy.name, policy.judge(delivery, route, context, brand, now)) for policy in policies])
+    try:
+        verdicts = tuple([(policy.name, policy.judge(delivery, route, context, brand, now)) for policy in policies])
+    except FacetError as error:  # nothing is guessed: it waits, unless another route may go
+        verdicts = (("facets", Hold(now + MENDING, error.reason)),)
     return Judged(route, verdicts, strictest([verdict for _, verdict in verdicts]))
 
 

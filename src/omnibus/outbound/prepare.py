@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
-from omnibus.errors import MessageError
+from omnibus.errors import FacetError, MessageError
 from omnibus.model.attempt import Attempt
 from omnibus.model.campaign import STOPPED
 from omnibus.model.content import Content
@@ -21,7 +21,7 @@ from omnibus.model.route import Route, tried_key
 from omnibus.model.swift import swift
 from omnibus.model.verdict import Drop, Hold
 from omnibus.outbound.hand_over import Parcel, pause_after
-from omnibus.outbound.judge import Judgement, judge
+from omnibus.outbound.judge import MENDING, Judgement, judge
 from omnibus.outbound.lost_answer import give_up
 from omnibus.outbound.resolve import Resolved, resolve
 from omnibus.outbound.road import Promised, Road, SettleSoon, fact, settle_soon
@@ -106,6 +106,8 @@ class Preparation:
             try:
                 if (one := stage(*each)) is not None:
                     made.append(one)
+            except FacetError as error:
+                self._not_now(each[0], Judgement(Hold(self.now + MENDING, error.reason), None, ()))
             except Exception as error:  # noqa: BLE001 - one bad delivery stops nobody else; it is parked with its cause
                 self._fault(each[0], error)
         return made

@@ -15,8 +15,9 @@ from omnibus.errors import Conflict, StoreFull
 from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery
 from omnibus.model.event import Event
+from omnibus.premises import stands
 from omnibus.store import Loaded, Settlement
-from omnibus.timeline import TRIES, Timeline, stands
+from omnibus.timeline import TRIES, Timeline
 
 MOMENT = 0.01  # seconds of machine time that an answer waits for others to be written down with
 PATIENCE = 600  # tries, a second apart, to write an answer down while the store has no room

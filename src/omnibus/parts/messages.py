@@ -10,8 +10,8 @@ from omnibus.model.journey import Journey
 from omnibus.model.message import Message
 from omnibus.outbound.outbox import read_inline
 from omnibus.plugins import Registry
+from omnibus.premises import knows
 from omnibus.settings import Settings
-from omnibus.timeline import knows
 from omnibus.writing.journeys import read_journeys
 from omnibus.writing.messages import Messages, read_messages
 

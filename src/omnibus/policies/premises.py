@@ -11,7 +11,7 @@ from omnibus.model.delivery import Delivery
 from omnibus.model.route import Route
 from omnibus.model.verdict import SEND, Drop, Verdict
 from omnibus.policy import Policy
-from omnibus.timeline import holds, premise_values
+from omnibus.premises import holds, premise_values
 
 
 class Premises(Policy):

@@ -6,7 +6,7 @@ again. So folding stays pure Python, and the same port serves an embedded file a
 """
 
 from omnibus.store.attempt import CodeRow, Grant, Limit, OpenAttempt, Outcome, Try
-from omnibus.store.bodies import decode_bodies, encode_bodies
+from omnibus.store.bodies import FAULTY, decode_bodies, encode_bodies
 from omnibus.store.change import Change, Move
 from omnibus.store.cues import Cues, EntryKey, Walker
 from omnibus.store.loaded import Loaded, Spent, Survey
@@ -16,7 +16,7 @@ from omnibus.store.step import Step, Stride
 from omnibus.store.wish import Take, Wish
 
 __all__ = [
-    "Change", "CodeRow", "Cues", "EntryKey", "Grant", "Limit", "Loaded", "Move", "OpenAttempt", "Outcome",
+    "FAULTY", "Change", "CodeRow", "Cues", "EntryKey", "Grant", "Limit", "Loaded", "Move", "OpenAttempt", "Outcome",
     "Settlement", "Spent", "Step", "Store", "Stride", "Survey", "Take", "Try", "Walker", "Wish", "decode_bodies",
     "encode_bodies",
 ]  # fmt: skip

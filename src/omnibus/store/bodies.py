@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from omnibus.model.fault import FAULTS
+
+#: how the value of a customer begins of whom a facet could not be folded
+FAULTY = f"{FAULTS}\t".encode()
+
 
 @lru_cache(maxsize=1000)
 def _form(names: tuple[str, ...]) -> tuple[list[str], bytes]:

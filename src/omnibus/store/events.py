@@ -26,5 +26,9 @@ class EventRows(ABC):
         """Store events and contexts in one commit; False where the change was stale (nothing of it is stored)."""
 
     @abstractmethod
+    async def unfolded(self, last: int) -> dict[str, bytes]:
+        """List customers of whom a facet could not be folded, at most so many, each with what ``write_faults`` wrote."""
+
+    @abstractmethod
     async def rewrite(self, customer: str, bodies: dict[str, bytes], through: tuple[datetime, str, str] | None) -> None:
         """Replace a stored context after a rebuild, keeping its version moving."""

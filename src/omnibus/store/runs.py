@@ -34,6 +34,10 @@ class RunRows(ABC):
         """Move runs in one commit, each step all or nothing; False where a run or context was stale, or a run existed."""
 
     @abstractmethod
+    async def hear_again(self) -> None:
+        """Let journeys hear what they put aside, all of it."""
+
+    @abstractmethod
     async def define(self, name: str, version: str, body: str) -> None:
         """Keep a journey's definition, so that its runs can stay on it."""
 

@@ -24,13 +24,15 @@ class Stride:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Move runs of one customer on, with all that follows, in one commit; without any, only say what was heard.
+    """Move runs of one customer on, with all that follows, in one commit; without any, only say what was heard or put aside.
 
     Args:
         heard: events that journeys have now heard.
+        aside: events that ask a facet that is not known; they are heard when they are asked for again.
     """
 
     strides: tuple[Stride, ...] = ()
     change: Change | None = None
     wishes: tuple[Wish, ...] = ()
     heard: tuple[Event, ...] = ()
+    aside: tuple[Event, ...] = ()

@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    PrimaryKeyConstraint,
-    Table,
-    text,
-)
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, PrimaryKeyConstraint, Table, text
 from sqlalchemy import Text as AnyText
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,6 +54,8 @@ event = Table(
     postgresql_with=BUSY,
 )  # fmt: skip
 Index("event_unheard", event.c.seq, sqlite_where=event.c.heard == 0, postgresql_where=event.c.heard == 0)
+#: what journeys put aside (heard = 2), because a facet that they ask could not be folded
+event_aside = Index("event_aside", event.c.seq, sqlite_where=event.c.heard == 2, postgresql_where=event.c.heard == 2)
 
 context = Table(
     "context", meta,

@@ -89,10 +89,10 @@ class People:
             return False
         before = self._contexts[owner]
         if before.through is None or event.order > before.through:
-            self._contexts[owner] = before.after([event])
+            self._contexts[owner] = _sound(before.after([event]))
             self._remember(event)
             return True
-        Context(before.customer, self.facets).after([event])  # unreadable data is refused before it is stored
+        _sound(Context(before.customer, self.facets).after([event]))  # unreadable data is refused before it is stored
         self._remember(event)
         self._refold(self._customers[owner], before.version)
         return True
@@ -118,7 +118,7 @@ class People:
 
     def _refold(self, customer: Customer, version: int) -> None:
         empty = Context(customer, self.facets, version=version)
-        self._contexts[customer.id] = empty.after(self.timeline(customer.id))
+        self._contexts[customer.id] = _sound(empty.after(self.timeline(customer.id)))
 
     def _check_type(self, type_: str) -> None:
         nouns = {each.partition(".")[0] for each in EVENT_TYPES}
@@ -128,3 +128,11 @@ class People:
         raise InputError(
             f"unknown event type `{type_}`", fix="use one of the core's, or register a facet that hears it"
         )
+
+
+def _sound(context: Context) -> Context:
+    """Raise what a facet raised: to whoever tests one it is to be seen."""
+    for each in context.faults.values():
+        if each.cause is not None:
+            raise each.cause
+    return context

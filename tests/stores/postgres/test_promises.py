@@ -20,6 +20,7 @@ FILES = (
     "04_bad_weather",
     "05_judged_at_the_moment",
     "06_order_resume_429",
+    "08_faulty_facets",
 )
 OWN_FILE = (
     "everything=True",  # takes from workers that live: only where there is one; test_workers.py kills one instead

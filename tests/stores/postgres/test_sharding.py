@@ -60,6 +60,7 @@ JUSTIFIED = {
     ("run", "SELECT min(due) FROM (SELECT min(due)"): "as above",
     ("event", "SELECT e.seq, e.subject FROM (SELECT seq, subject FROM event WHERE heard = 0"): "what journeys have not heard yet, of a shard",
     ("event", "SELECT {columns} FROM event WHERE seq = ANY(%s) AND heard = 0"): "as above",
+    ("event", "UPDATE event SET heard = 0 WHERE heard = 2"): "what journeys put aside, of a shard; when a worker begins, and after a rebuild",
     ("lane", "SELECT EXISTS (SELECT customer FROM lane WHERE lease IS NULL"): "whether a shard has anything to claim",
     ("run", "SELECT {columns} FROM run WHERE due <= %s"): "whose time has come, of a shard",
     **{

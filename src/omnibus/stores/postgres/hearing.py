@@ -8,8 +8,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeVar
 
+from omnibus.model.fault import FAULTS
 from omnibus.model.trace import Clue, History, Trace, matched
-from omnibus.store import Store, Survey, decode_bodies
+from omnibus.store import FAULTY, Store, Survey, decode_bodies
 from omnibus.stores.postgres import customers, loading
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.engine import PIN, Connection, Engine
@@ -38,6 +39,16 @@ class Hearing(Store):
     async def survey(self, clues: Sequence[Clue], keys: Sequence[tuple[str, str]], customers: Sequence[str]) -> Survey:
         """Ask all that must be known of facts before they are folded, on one connection."""
         return await self.engine.read(lambda db: survey(db, clues, keys, customers), pinned=True)
+
+    async def unfolded(self, last: int) -> dict[str, bytes]:
+        """List customers of whom a facet could not be folded."""
+        sql = "SELECT customer, body FROM context WHERE substring(body FROM 1 FOR 2) = %s LIMIT %s"
+
+        async def job(db: Connection) -> dict[str, bytes]:
+            rows = await (await db.execute(sql, (FAULTY, last))).fetchall()
+            return {row[0]: decode_bodies(bytes(row[1]))[FAULTS] for row in rows}
+
+        return await self.engine.read(job)
 
     async def histories(self, ids: Sequence[str], fold: Callable[[History], T]) -> dict[str, T]:
         """Hand whole timelines with their contexts to *fold*, all of one moment."""

@@ -25,10 +25,9 @@ _UNHEARD = (
     "CROSS JOIN LATERAL (SELECT e.ctid AS place FROM event e WHERE e.id = u.id AND e.source = u.source"
     " AND e.subject = u.subject OFFSET 0) e"
 )
-HEARD = (
-    "UPDATE event o SET heard = 1 FROM"
-    f" (SELECT e.place FROM {sql.rows('subject text, id text, source text')} {_UNHEARD}) e WHERE o.ctid = e.place"
-)
+_THESE = f" (SELECT e.place FROM {sql.rows('subject text, id text, source text')} {_UNHEARD}) e WHERE o.ctid = e.place"
+HEARD = f"UPDATE event o SET heard = 1 FROM{_THESE}"
+ASIDE = f"UPDATE event o SET heard = 2 FROM{_THESE}"
 _FACT = "source text, id text, type text, time bigint, subject text, data text, heard int"
 _MOVED = f"{sql.RUN_TYPES}, before int"
 TELL = f"""
@@ -122,6 +121,7 @@ async def step(db: Connection, steps: Sequence[Step], now: datetime, stirring: f
     rows = [_row(steps[place], change, now, stirring) for place, change in changed.items()]
     found = await batch(db, TELL, rows)
     await hear(db, [event for each in steps if each.change is None for event in each.heard])
+    await put_aside(db, [event for each in steps for event in each.aside])
     told = await found.fetchall() if found is not None else []
     if told and told[0][1] != len(told):
         raise Surprise
@@ -132,6 +132,11 @@ async def step(db: Connection, steps: Sequence[Step], now: datetime, stirring: f
 async def hear(db: Connection, events: Iterable[Event]) -> None:
     """Mark events as heard."""
     await batch(db, HEARD, sorted(map(_key, events)))
+
+
+async def put_aside(db: Connection, events: Iterable[Event]) -> None:
+    """Mark events as heard, but to be heard again."""
+    await batch(db, ASIDE, sorted(map(_key, events)))
 
 
 def _key(event: Event) -> Row:

@@ -60,6 +60,14 @@ class Walking(Store):
         job = telling.step if plain else step
         return await self.engine.write(lambda db: job(db, steps, now, self.stirring), pinned=plain)
 
+    async def hear_again(self) -> None:
+        """Let journeys hear what they put aside."""
+
+        async def job(db: Connection) -> None:
+            await db.execute("UPDATE event SET heard = 0 WHERE heard = 2")
+
+        await self.engine.write(job)
+
     async def define(self, name: str, version: str, body: str) -> None:
         """Keep a definition."""
         statement = "INSERT INTO journey (name, version, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
@@ -120,7 +128,7 @@ async def step(db: Connection, steps: Sequence[Step], now: datetime, stirring: f
     acceptance = await open_acceptance(db, [wish for each in steps for wish in each.wishes])
     changes = [each.change for each in steps if each.change is not None]
     sheet = await open_sheet(db, changes, stirring, lanes=acceptance.owners.values())
-    page, heard = await _read_runs(db, steps), list[Event]()
+    page, heard, aside = await _read_runs(db, steps), list[Event](), list[Event]()
     done = []
     for each in steps:
         fits = page.fits(each.strides) and all(acceptance.fits(wish) for wish in each.wishes)
@@ -129,12 +137,14 @@ async def step(db: Connection, steps: Sequence[Step], now: datetime, stirring: f
         if fits:
             page.take(each, now)
             heard += each.heard
+            aside += each.aside
             for wish in each.wishes:
                 acceptance.take(wish)
     async with db.pipeline():
         put = await batch(db, sql.PUT_RUNS, page.new)
         moved = await batch(db, sql.MOVE_RUNS, page.moved)
         await telling.hear(db, heard)
+        await telling.put_aside(db, aside)
         await sheet.write(db)
     if put is not None and put.rowcount != len(page.new):
         raise Surprise

@@ -9,8 +9,9 @@ from typing import TypeVar
 import apsw
 
 from omnibus.model.event import Event
+from omnibus.model.fault import FAULTS
 from omnibus.model.trace import Clue, History, Trace
-from omnibus.store import Change, Store, Survey
+from omnibus.store import FAULTY, Change, Store, Survey, decode_bodies
 from omnibus.stores.sqlite import customers, loading, reports
 from omnibus.stores.sqlite.engine import NEAR, Engine, at_once
 from omnibus.stores.sqlite.histories import histories
@@ -47,6 +48,12 @@ class Hearing(Store):
     async def put(self, changes: Sequence[Change]) -> list[bool]:
         """Store events and contexts in one commit."""
         return await self.engine.write(lambda db: reports.put(db, changes, self.stirring))
+
+    async def unfolded(self, last: int) -> dict[str, bytes]:
+        """List customers of whom a facet could not be folded."""
+        sql = "SELECT customer, body FROM context WHERE substr(body, 1, 2)=? LIMIT ?"
+        rows = await self.engine.read(lambda db: list(db.execute(sql, (FAULTY, last))))
+        return {row[0]: decode_bodies(row[1])[FAULTS] for row in rows}
 
     async def rewrite(self, customer: str, bodies: dict[str, bytes], through: tuple[datetime, str, str] | None) -> None:
         """Replace a stored context, keeping its version moving."""

@@ -28,6 +28,8 @@ _LIVE = (
 )
 _ENTERED = "SELECT 1 FROM run WHERE customer=? AND journey=? AND entry=?"
 _HEARD = "UPDATE event SET heard=1 WHERE id=? AND source=?"
+_ASIDE = "UPDATE event SET heard=2 WHERE id=? AND source=?"
+_AGAIN = "UPDATE event SET heard=0 WHERE heard=2"
 _BUSY = "SELECT EXISTS (SELECT 1 FROM event WHERE heard=0) OR EXISTS (SELECT 1 FROM run WHERE due<=?)"
 
 
@@ -71,6 +73,10 @@ class Walking(Store):
         """Move runs in one commit."""
         now = self.now()
         return await self.engine.write(lambda db: step(db, steps, now, self.stirring))
+
+    async def hear_again(self) -> None:
+        """Let journeys hear what they put aside."""
+        await self.engine.write(lambda db: db.execute(_AGAIN) and None)
 
     async def define(self, name: str, version: str, body: str) -> None:
         """Keep a definition."""
@@ -151,6 +157,7 @@ def _step_one(db: apsw.Connection, each: Step, now: datetime, stirring: frozense
         if answer is None:
             raise Stale
     db.executemany(_HEARD, [(event.id, event.source) for event in each.heard])
+    db.executemany(_ASIDE, [(event.id, event.source) for event in each.aside])
 
 
 def _stride(db: apsw.Connection, each: Stride, now: datetime) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from omnibus.model.delivery import State
+from omnibus.model.fault import FAULTS, FacetFault, write_faults
 from omnibus.model.trace import Clue
 from omnibus.store import Change, Move, Outcome, Store
 from omnibus.testing.contracts.store import NOW, StoreParts, delivery, event, identity, settled
@@ -60,6 +61,18 @@ class HearingContract(StoreParts):
             Clue("mail", "two", "", "p-d1"),
         ]
         assert await store.trace(clues) == [None, None, None]
+
+    async def test_customers_whose_facets_cannot_be_folded_are_listed(self, store: Store) -> None:
+        """Whatever else is known of them; until they are."""
+        fault = write_faults({"points": FacetFault("ValueError", "e1", "till")})
+        assert await store.put([told("ada", "e1"), told("bob", "e2")]) == [True, True]
+        assert await store.unfolded(10) == {}
+        await store.rewrite("bob", {"cart": b"{}", FAULTS: fault}, None)
+        assert await store.unfolded(10) == {"bob": fault}
+        assert (await store.load(["bob"]))["bob"].bodies == {"cart": b"{}", FAULTS: fault}
+        assert await store.unfolded(0) == {}
+        await store.rewrite("bob", {"cart": b"{}"}, None)
+        assert await store.unfolded(10) == {}
 
     async def test_a_survey_tells_all_at_once(self, store: Store) -> None:
         """What is known, and who is meant: those who were asked for, and those whom traces lead to."""

@@ -26,6 +26,23 @@ class RunsContract(StoreParts):
         assert await store.step([Step(heard=tuple(stirred))]) == [True]
         assert await store.stirred(10) == []
 
+    async def test_what_is_put_aside_is_heard_when_it_is_asked_for_again(self, store: Store) -> None:
+        """And not before, whatever else is heard; beside it, a run of the same customer may be put off."""
+        store.stir(["cart.updated"])
+        told = [event(id_, who, type_="cart.updated") for id_, who in (("e1", "ada"), ("e2", "bob"))]
+        assert await store.put([Change(each.subject, 0, (each,), {}, each.order) for each in told]) == [True, True]
+        run = Run("r1", "ada", "welcome", "1", "cart-1", "0", due=NOW, started=NOW)
+        assert await store.step([Step((Stride(run, None),))]) == [True]
+        off = Stride(replace(run, due=NOW + MINUTE, revision=1), 0)
+        assert await store.step([Step(aside=(told[0],)), Step((off,)), Step(heard=(told[1],))]) == [True] * 3
+        assert (await store.stirred(10), await store.runs(due=NOW)) == ([], [])
+        assert not await store.busy(NOW)
+        await store.hear_again()
+        assert await store.stirred(10) == [told[0]]
+        assert await store.step([Step(heard=(told[0],))]) == [True]
+        await store.hear_again()
+        assert await store.stirred(10) == []
+
     async def test_timer_and_event_compete_by_revision(self, store: Store) -> None:
         """Exactly one moves the run, with all that follows."""
         run = Run(
