@@ -16,6 +16,8 @@ from omnibus import (
     Element,
     Fact,
     InputError,
+    Media,
+    Message,
     Preview,
     Refused,
     Request,
@@ -115,6 +117,10 @@ CANARY = "canary body text"
             cta=CallToAction(CANARY, CANARY), opt_out=OptOut(CANARY, CANARY), offer=Terms("comeback", CANARY, "15 %", 15),
             preheader=CANARY,
         ),
+        Message(
+            "hello", headline=CANARY, body=CANARY, blocks={"sms": CANARY}, cta=CallToAction(CANARY, CANARY),
+            media=(Media(CANARY, CANARY),), preheader=CANARY, data={"name": CANARY},
+        ),
         Fact("code", CANARY),
         Element("paragraph", CANARY, 0),
         Preview(CANARY),
@@ -133,6 +139,15 @@ CANARY = "canary body text"
 )  # fmt: skip
 def test_what_holds_words_addresses_or_tokens_shows_none(held: object) -> None:
     assert leaks(repr(held)) == []
+
+
+async def test_a_context_and_the_settings_name_themselves_and_nothing_they_hold(shop: Any) -> None:
+    shop.channel("mail")
+    bus = await shop.open()
+    ada = await shop.ada(email="canary.ada@example.com", name="CanaryName Byron")
+    context = await bus.context(ada)
+    assert repr(context) == f"Context({ada.id}, version={context.version})"
+    assert repr(bus.parts.settings) == str(bus.parts.settings) == "Settings(omnibus.toml)"
 
 
 @pytest.mark.parametrize(

@@ -59,17 +59,17 @@ class Message:
     purpose: Purpose = Purpose.MARKETING
     topic: str = "general"
     version: str = ""
-    headline: str = ""
-    body: str = ""
-    blocks: Mapping[str, str] = field(default_factory=dict)
-    cta: CallToAction | None = None
-    media: tuple[Media, ...] = ()
+    headline: str = field(default="", repr=False)
+    body: str = field(default="", repr=False)
+    blocks: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cta: CallToAction | None = field(default=None, repr=False)
+    media: tuple[Media, ...] = field(default=(), repr=False)
     offer: str = ""
     while_: tuple[str, ...] = ()
     via: tuple[str, ...] = ()
     spread: Literal["one", "all"] = "one"
     audience: Literal["person", "public"] = "person"
     expires: timedelta | None = None
-    preheader: str = ""
+    preheader: str = field(default="", repr=False)
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     source: str = ""
