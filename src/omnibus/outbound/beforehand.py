@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from omnibus.model.delivery import Delivery
-from omnibus.outbound.prepare import Pauses, Preparation, Ready
+from omnibus.outbound.prepare import Preparation, Ready
 from omnibus.outbound.road import Road
 from omnibus.outbound.turn import in_turn
 
@@ -28,10 +28,8 @@ async def beforehand(road: Road, deliveries: Sequence[Delivery], lease: str) -> 
             first[each.customer] = replace(each, lease=lease)
     if not first:
         return []
-    # which provider rests is asked by the attempt; only of a campaign's rest it knows nothing
-    pauses: Pauses = await store.pauses(now) if any(each.origin for each in first.values()) else {}
     loaded = await store.load(list(first), since=now - road.window)
-    preparation = Preparation(road, pauses, now, {}, _nothing)
+    preparation = Preparation(road, {}, now, {}, _nothing)  # who rests is asked by the attempt
     known = [(each, mine) for who, each in first.items() if (mine := loaded.get(who)) and mine.customer.id == who]
     return [
         each for each in preparation.ready(await in_turn(preparation, preparation.choose(known))) if each.late is None
