@@ -77,7 +77,9 @@ class Provider(ABC):
         """Write the DSN without secrets and without addresses."""
         return f"{self.scheme}://"
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        """Write what ``str`` writes: a provider that says more of itself says it once."""
+        return str(self)
 
     @property
     def account(self) -> str:

@@ -117,8 +117,6 @@ class Graph(Provider):
         """Write scheme, account and version."""
         return f"graph://{self.account}/{self.settings.api_version}"
 
-    __repr__ = __str__
-
     @property
     def account(self) -> str:
         """Name the professional account by its public id."""

@@ -52,8 +52,6 @@ class Pole(Provider):
         """Write the DSN."""
         return f"pole://{self.settings.host}:{self.settings.port}"
 
-    __repr__ = __str__
-
     @property
     def account(self) -> str:
         """Name the display."""

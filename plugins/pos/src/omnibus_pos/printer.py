@@ -84,8 +84,6 @@ class Escpos(Provider):
         """Write the DSN."""
         return f"escpos://{self.settings.host}:{self.settings.port}"
 
-    __repr__ = __str__
-
     @property
     def account(self) -> str:
         """Name the printer."""

@@ -93,8 +93,6 @@ class Shopify(Provider):
         """Write the DSN without the token."""
         return f"shopify://{self.settings.host}"
 
-    __repr__ = __str__
-
     @property
     def account(self) -> str:
         """Name the shop."""

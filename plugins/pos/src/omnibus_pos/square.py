@@ -88,8 +88,6 @@ class Square(Provider):
         """Write the DSN without the token."""
         return f"square://{self.settings.root.partition('://')[2]}?location={self.settings.location}"
 
-    __repr__ = __str__
-
     @property
     def account(self) -> str:
         """Name the location."""

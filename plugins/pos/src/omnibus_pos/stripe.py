@@ -92,8 +92,6 @@ class StripeReader(Provider):
         """Write the DSN without the key."""
         return f"stripe://{self.settings.root.partition('://')[2]}?reader={self.settings.reader}"
 
-    __repr__ = __str__
-
     @property
     def account(self) -> str:
         """Name the reader."""

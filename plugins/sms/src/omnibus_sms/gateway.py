@@ -47,8 +47,6 @@ class Gateway(Provider):
     def __str__(self) -> str:
         return f"gateway://{self.account}"
 
-    __repr__ = __str__
-
     @property
     def account(self) -> str:
         """Name the gateway's host."""

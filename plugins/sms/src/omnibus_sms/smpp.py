@@ -63,8 +63,6 @@ class Smpp(Provider):
     def __str__(self) -> str:
         return f"smpp://{self.account}"
 
-    __repr__ = __str__
-
     @property
     def account(self) -> str:
         """Name system id and SMSC."""

@@ -68,8 +68,6 @@ class Twilio(Provider):
     def __str__(self) -> str:
         return f"twilio://{self.account}@{self.settings.base(USUAL).partition('://')[2]}"
 
-    __repr__ = __str__
-
     @property
     def account(self) -> str:
         """Name the account by its public SID."""

@@ -62,8 +62,6 @@ class Vonage(Provider):
     def __str__(self) -> str:
         return f"vonage://{self.account}@{self.settings.base(USUAL).partition('://')[2]}"
 
-    __repr__ = __str__
-
     @property
     def account(self) -> str:
         """Name the account by a digest of its key."""

@@ -93,8 +93,6 @@ class VonageMessages(Provider):
     def __str__(self) -> str:
         return f"vonage-messages://{self.account}@{self.settings.base(USUAL).partition('://')[2]}"
 
-    __repr__ = __str__
-
     @property
     def account(self) -> str:
         """Name the account by its application, or by a digest of its key."""

@@ -56,8 +56,6 @@ class X(Provider):
         """Write the DSN without secrets."""
         return f"x://{self.settings.url.split('://')[-1]}"
 
-    __repr__ = __str__
-
     @property
     def account(self) -> str:
         """Name the account by its public handle."""

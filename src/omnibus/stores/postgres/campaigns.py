@@ -117,7 +117,8 @@ async def _one(db: Connection, name: str, lock: str = "") -> Campaign | None:
 
 async def _read(db: Connection, name: str) -> Campaign:
     found = await _one(db, name)
-    assert found is not None, "its row is locked"
+    if found is None:  # its row is locked by whoever asks: it cannot be gone
+        raise LookupError(name)
     return found
 
 

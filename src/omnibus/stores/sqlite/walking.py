@@ -119,7 +119,7 @@ def walkers(db: apsw.Connection, customers: Sequence[str]) -> dict[str, Walker]:
 
 def runs(db: apsw.Connection, customer: str, journey: str, due: datetime | None, *, live: bool, last: int) -> list[Run]:
     """List runs."""
-    where, given = ["1=1"], []
+    where, given = ["1=1"], list[Any]()
     for column, value in (("customer", customer), ("journey", journey)):
         if value:
             where.append(f"{column}=?")
@@ -129,7 +129,7 @@ def runs(db: apsw.Connection, customer: str, journey: str, due: datetime | None,
     order = "started DESC"
     if due is not None:
         where.append("due<=?")
-        given.append(to_micros(due))  # type: ignore[arg-type]
+        given.append(to_micros(due))
         order = "due"
     sql = f"SELECT {RUN} FROM run WHERE {' AND '.join(where)} ORDER BY {order}, id LIMIT ?"
     return [read_run(row) for row in db.execute(sql, (*given, last))]
