@@ -73,5 +73,12 @@ class Roll(ABC):
         """
 
     @abstractmethod
+    async def forget_lists(self, before: datetime, *, limit: int) -> int:
+        """Remove a page of whom the campaigns reached, or would have, that are expanded whole or stopped since before *before*.
+
+        Nobody is expanded from such a list again: it is only room. The campaign and its counts stay. Returns how many.
+        """
+
+    @abstractmethod
     async def progress(self, name: str) -> Progress | None:
         """Add a campaign up, at one moment."""

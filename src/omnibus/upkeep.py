@@ -17,12 +17,14 @@ class Pruned:
     Args:
         deliveries: with their attempts, decisions and send keys.
         keys: send keys whose window is over; their deliveries stay.
+        recipients: places on the lists of campaigns that are over; their counts stay.
         after: where to go on; None when nothing else is old enough.
     """
 
     deliveries: int = 0
     keys: int = 0
     after: str | None = None
+    recipients: int = 0
 
 
 @dataclass(frozen=True, slots=True)

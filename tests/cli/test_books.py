@@ -52,7 +52,7 @@ def test_dead_lists_facets_that_cannot_be_folded(shop: Shop, ada: str):
 def test_prune_removes_what_is_old_and_the_books_balance(shop: Shop, ada: str):
     shop.json("send", "cart-reminder", ada, "--key", "k")
     shop.say("work", "--drain")
-    assert shop.json("prune") == {"deliveries": 0, "keys": 0}
+    assert shop.json("prune") == {"deliveries": 0, "keys": 0, "recipients": 0}
     before = shop.json("audit")
     shop.sql("UPDATE delivery SET accepted=0, expires=1, due=NULL, watched=0 WHERE state NOT IN ('queued','held')")
     shop.sql("UPDATE attempt SET started=0")
@@ -63,4 +63,4 @@ def test_prune_removes_what_is_old_and_the_books_balance(shop: Shop, ada: str):
     after = shop.json("audit")
     assert after["pruned"] == before["final"]
     assert {**after, "pruned": 0} == before
-    assert shop.say("prune") == "0 finished deliveries and 0 send keys pruned\n"
+    assert shop.say("prune") == "0 finished deliveries, 0 send keys and 0 places on lists pruned\n"

@@ -150,3 +150,23 @@ async def test_work_prunes_beside_its_work(busy: Any) -> None:
     bus.parts.bell.ring()
     await working
     assert not begun.is_set()
+
+
+async def test_the_list_of_a_campaign_that_is_done_goes_with_the_keys(
+    busy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sums stay, and its name is still taken: nobody is reached twice."""
+    bus = busy.bus
+    monkeypatch.setattr("omnibus.outbound.pruning.LIST", 4)
+    await bus.launch("news", name="spring")
+    await bus.drain()
+    before = await bus.campaigns.status("spring")
+    assert (before.standing, before.campaign.expanded) == ("done", 6)
+    assert [page.recipients for page in await passed(busy) if page.recipients] == []
+    busy.clock.set(busy.clock.now() + 31 * DAY)
+    assert [page.recipients for page in await passed(busy) if page.recipients] == [4, 2]
+    assert await bus.campaigns.status("spring") == before
+    assert await bus.launch("news", name="spring") == before.campaign
+    await bus.drain()
+    assert await bus.campaigns.status("spring") == before
+    assert [page.recipients for page in await passed(busy) if page.recipients] == []

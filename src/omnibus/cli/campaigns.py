@@ -168,9 +168,9 @@ def resume(setup: Setup, name: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def stop(setup: Setup, name: str, *, as_json: bool) -> None:
-    """End it for good, at once; what waits is dropped page by page, what was handed over stays so.
+    """End it for good; what waits is dropped, what was handed over stays so.
 
-    Cut short, it goes on when `omnibus work` runs, or when it is said again.
+    It acts at once, and drops page by page; cut short, `omnibus work` goes on, or the same command again.
     Example: omnibus campaign stop spring-sale
     """
     _steer(setup, name, "stop", as_json=as_json, doing="dropped")
@@ -194,7 +194,9 @@ def _steer(setup: Setup, name: str, verb: str, *, as_json: bool, doing: str = ""
         done = setup.run(act)
     except KeyboardInterrupt:
         if begun:
-            click.echo(f"nothing of it leaves any more; `omnibus work` goes on, or `omnibus campaign {verb} {name}`", err=True)
+            click.echo(
+                f"nothing of it leaves any more; `omnibus work` goes on, or `omnibus campaign {verb} {name}`", err=True
+            )
         raise
     if as_json:
         print_json(progress_shown(done))

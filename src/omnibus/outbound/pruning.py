@@ -9,11 +9,13 @@ from contextlib import suppress
 from datetime import datetime
 
 from omnibus.errors import StoreFull
+from omnibus.roll import Roll
 from omnibus.settings import Retention
 from omnibus.store import Store
 from omnibus.upkeep import Pruned
 
 PAGE = 100  # deliveries in one commit: a transactional message waits for no more than that
+LIST = 500  # places on a list in one commit: a row each
 EVERY = 3_600.0  # seconds of machine time from one pass to the next
 SHARE = 4  # times as long as a page took, nothing is pruned
 CURSOR = ("prune", "repeats")  # the note that says how far send keys were forgotten
@@ -42,12 +44,19 @@ class Pruner:
                 begun, after = after, page.after
                 yield page
             await self._store.note(*CURSOR, begun)
+            async for page in self._lists(self._now() - self._keep.repeats):
+                yield page
         if self._keep.deliveries is not None:
             after = ""
             while after is not None:
                 page = await self._store.prune(self._now() - self._keep.deliveries, after=after, limit=PAGE)
                 after = page.after
                 yield page
+
+    async def _lists(self, before: datetime) -> AsyncIterator[Pruned]:
+        store = self._store
+        while isinstance(store, Roll) and (count := await store.forget_lists(before, limit=LIST)):
+            yield Pruned(recipients=count)
 
     async def run(self) -> None:
         """Prune once an hour until cancelled; several workers do not do it at the same moment."""

@@ -25,7 +25,7 @@ class Retention(Section):
 
     Args:
         deliveries: finished ones with their attempts and reasons; the customer's timeline and all counts stay.
-        repeats: how long the same send key has its effect once; at least 7d, and no longer than `deliveries`.
+        repeats: how long the same send key has its effect once, and the list of a campaign that is over is kept; at least 7d, and no longer than `deliveries`.
     """
 
     deliveries: Length = timedelta(days=90)

@@ -27,6 +27,11 @@ OPEN = (
     f"(standing='running' AND (whole=0 OR {ASLEEP})) OR (standing='stopped' AND EXISTS (SELECT 1 FROM pause"
     f" WHERE provider='campaign:' || campaign.name AND until={LASTING}))"
 )
+#: one whose list nobody is expanded from again, since before a time; and it has one yet
+OVER = (
+    "SELECT name FROM campaign WHERE (whole=1 OR standing='stopped') AND launched<{mark} AND coalesce(changed, launched)<{mark}"
+    " AND EXISTS (SELECT 1 FROM recipient r WHERE r.campaign=campaign.name) ORDER BY launched, name LIMIT 1"
+)
 #: a campaign's deliveries by state and reason, from the first id on
 SUMS = (
     "SELECT state, CASE WHEN state IN ('held','dropped','failed','expired') THEN reason ELSE '' END AS why, count(*)"

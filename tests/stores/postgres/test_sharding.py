@@ -89,6 +89,8 @@ JUSTIFIED = {
     ("customer", 'SELECT r.customer, c."into" FROM recipient r'): "as above",
     ("recipient", "SELECT count(*) FROM recipient WHERE campaign"): "how many are on a list",
     ("recipient", "DELETE FROM recipient WHERE campaign"): "a list begun anew",
+    ("recipient", "SELECT name FROM campaign WHERE (whole=1"): "whether there is a list that nobody is expanded from again",
+    ("recipient", "DELETE FROM recipient r USING"): "a page of it, in the order of customers",
 }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from omnibus.stores.rolls import (
     ENDED,
     MOST,
     OPEN,
+    OVER,
     SUMS,
     TAKING,
     WAKING,
@@ -107,6 +108,11 @@ WAKE = f"UPDATE delivery SET due = %(now)s WHERE {_THESE} AND {_SLEEPS}"
 END = (
     f"UPDATE pause SET until = %(ended)s WHERE provider = %(origin)s AND NOT EXISTS (SELECT FROM delivery WHERE {OURS}"
     f" AND state IN ({', '.join(repr(each.value) for each in sorted(WAITING))}))"
+)
+
+FORGET = (
+    "DELETE FROM recipient r USING (SELECT campaign, customer, step FROM recipient WHERE campaign = %s ORDER BY customer"
+    " LIMIT %s FOR UPDATE SKIP LOCKED) u WHERE r.campaign = u.campaign AND r.customer = u.customer AND r.step = u.step"
 )
 
 
@@ -263,6 +269,17 @@ async def _move(db: Connection, which: Sequence[str], act: str, given: dict[str,
         await db.execute(act, {**given, "lanes": lanes, "ids": ids})
         await db.execute(sql.REFRESH_LANES, (listed(lanes),))
     return len(rows)
+
+
+async def forget_lists(db: Connection, before: datetime, limit: int) -> int:
+    """Remove a page of a list that nobody is expanded from again."""
+    stamp = to_micros(before)
+    row = await (await db.execute(OVER.format(mark="%s"), (stamp, stamp))).fetchone()
+    if row is None:
+        return 0
+    async with db.pipeline():
+        gone = await db.execute(FORGET, (row[0], limit))
+    return int(gone.rowcount)
 
 
 async def progress(db: Connection, name: str) -> Progress | None:

@@ -55,6 +55,10 @@ class Rolling(Roll):
         """Drop a page of what waits."""
         return await self.engine.write(lambda db: dropping.drop(db, facts, self.stirring), pinned=True)
 
+    async def forget_lists(self, before: datetime, *, limit: int) -> int:
+        """Remove a page of a list that nobody is expanded from again."""
+        return await self.engine.write(lambda db: campaigns.forget_lists(db, before, limit))
+
     async def progress(self, name: str) -> Progress | None:
         """Add a campaign up."""
         return await self.engine.read(lambda db: campaigns.progress(db, name), snapshot=True, silence=campaigns.LONGEST)

@@ -262,6 +262,9 @@ class Sqlite(Keeping, Hearing, Walking, Store, Roll):
     async def drop(self, facts: Sequence[tuple[Delivery, Event]]) -> int:
         return await self.engine.write(lambda db: dropping.drop(db, facts, self.stirring))
 
+    async def forget_lists(self, before: datetime, *, limit: int) -> int:
+        return await self.engine.write(lambda db: campaigns.forget_lists(db, before, limit))
+
     async def progress(self, name: str) -> Progress | None:
         return await self.engine.read(lambda db: at_once(db, lambda: campaigns.progress(db, name)))
 

@@ -142,6 +142,34 @@ class ExpandingContract(RollParts):
         assert (await store.audit(NOW))["accepted"] == moved.accepted
         await self.sound(store)
 
+    # ---- what is over
+
+    async def test_the_list_of_a_campaign_that_is_over_is_forgotten_page_by_page(self, store: Store) -> None:
+        """Not before its time, and not while anybody may be expanded from it; who was reached, is not reached again."""
+        roll, later = self.roll(store), NOW + 2 * MINUTE
+        first = await self.running(store, "c1", "c2", "c3")
+        moved = await roll.expand(self.chunk(first, 2))
+        assert moved is not None
+        assert await roll.forget_lists(later, limit=2) == 0, "it goes on"
+        assert await roll.steer("spring", Standing.PAUSED, NOW)
+        assert await roll.forget_lists(later, limit=2) == 0, "it may be resumed"
+        assert await roll.steer("spring", Standing.RUNNING, NOW + MINUTE)
+        whole = await roll.expand(self.chunk(moved, 2))
+        assert whole is not None
+        assert (whole.whole, whole.expanded) == (True, 3)
+        other = replace(SPRING, name="summer")
+        await roll.enrol(other)
+        assert await roll.enlist(other, ["c1"]) == [True]
+        assert await roll.forget_lists(NOW + MINUTE, limit=2) == 0, "its time has not come"
+        assert [await roll.forget_lists(later, limit=2) for _ in range(3)] == [2, 1, 0]
+        assert await roll.campaigns("spring") == [whole]
+        assert await roll.expand(self.chunk(whole, 2)) is None
+        assert await roll.enrol(replace(SPRING, id="0190")) == whole
+        assert await roll.enlist(other, ["c1"]) == [False], "a list that is read in is nobody's to forget"
+        assert await roll.steer("summer", Standing.STOPPED, NOW)
+        assert await roll.forget_lists(later, limit=2) == 1
+        assert len(await store.deliveries()) == 3
+
     # ---- sums
 
     async def test_it_adds_up(self, store: Store) -> None:
