@@ -36,7 +36,7 @@ class StoppingContract(RollParts):
         assert await store.attempt([attempt("a1", sent.id, sent.customer, 0, origin=SPRING.origin)]) == [Grant.GRANTED]
         late = NOW + timedelta(days=1)
         assert await store.settle([settled(held.id, held.customer, State.HELD, reason="night", due=late)]) == [True]
-        await self.accept(store, delivery("other", "c5"))
+        await self.accept(store, delivery("other", "c5", due=NOW + MINUTE))
         assert await self.open(roll) == []
         assert await roll.steer("spring", Standing.STOPPED, NOW)
         assert await self.open(roll) == ["spring"]
@@ -50,8 +50,8 @@ class StoppingContract(RollParts):
             (State.SENDING, ""), (State.DROPPED, STOPPED),
         }  # fmt: skip
         assert [each.type for each in await store.events([held.customer])] == ["message.dropped"]
-        assert await self.claim(store) == ["other"]
-        assert await self.claim(store, now=late) == [], "their lanes know it"
+        assert await store.next_due() == NOW + MINUTE, "their lanes know it"
+        assert await self.claim(store, now=late) == ["other"]
         assert await self.followed(store) == 0
         assert await self.open(roll) == ["spring"], "one is under way"
         assert await store.settle([settled(sent.id, sent.customer, outcome=Outcome("a1", "accepted"))]) == [True]
