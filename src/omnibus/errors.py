@@ -61,7 +61,10 @@ class NotFound(InputError):
 
 
 def stranger(what: str) -> NotFound:
-    """Say that there is no such customer: *what* is their id, or how they were asked for, but no address."""
+    """Say that there is no such customer: *what* is their id, or how they were asked for; an address is not repeated."""
+    if "@" in what or what.startswith("+"):
+        fix = "write its kind before it, as in email:… or phone:…"
+        return NotFound("a customer is told by their id or by an identity, not by a bare address", fix=fix)
     return NotFound(f"no customer {what}", fix="`omnibus customers` lists them")
 
 

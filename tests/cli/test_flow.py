@@ -9,6 +9,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from omnibus.cli import main
+from omnibus.settings import load
 
 from .conftest import CART, Shop
 
@@ -28,6 +29,17 @@ def test_init_writes_a_shop_and_leaves_it_alone_afterwards(tmp_path: Path):
     assert "nothing to write" in second.stdout
     assert (folder / "brand.toml").read_text() == "mine"
     assert (folder / "omnibus.key").read_bytes() == before[folder / "omnibus.key"]
+
+
+def test_a_shop_with_the_channels_that_were_asked_for_is_right_at_once(tmp_path: Path):
+    wrong = CliRunner().invoke(main, ["init", str(tmp_path / "new"), "--channel", "wbe"])
+    assert (wrong.exit_code, (tmp_path / "new").exists()) == (2, False)
+    assert "did you mean `web`?" in wrong.stderr
+    made = CliRunner().invoke(main, ["init", str(tmp_path / "new"), "--channel", "web"])
+    assert "Enabled: web." in made.stdout
+    told = load(tmp_path / "new", environ={})
+    assert (set(told.channels), set(told.offers)) == ({"web"}, {"launch", "comeback", "thank-you"})
+    assert CliRunner().invoke(main, ["-c", str(tmp_path / "new"), "config", "check"]).exit_code == 0
 
 
 def test_customers(shop: Shop, ada: str):
@@ -155,6 +167,16 @@ def test_publishing_needs_a_channel_with_a_public(shop: Shop):
     assert result.exit_code == 2
     assert "--via: unknown channel with a public `web`" in result.stderr
     assert shop.counts()["delivery"] == 0
+
+
+def test_a_timeline_is_read_by_people(shop: Shop, ada: str):
+    shop.say("send", "cart-reminder", ada)
+    shop.say("work", "--drain")
+    shown = shop.say("timeline", ada)
+    assert "message cart-reminder, channel web" in shown
+    assert "id cart-1, currency GBP, url https://shop.acme.example/cart, lines 1" in shown
+    assert "provider_id" not in shown
+    assert "{" not in shown
 
 
 def test_what_strangers_wrote_does_not_steer_the_terminal(shop: Shop, ada: str):

@@ -47,6 +47,8 @@ WRONG = [
     (["track", "ADA", "product.viewed", "--at", "2026-11-01T10:00:00"], "--at: the time has no offset"),
     (["send", "cart-remainder", "ADA"], "no message `cart-remainder`; did you mean `cart-reminder`?"),
     (["send", "cart-reminder", "nobody"], "no customer nobody"),
+    (["send", "cart-reminder", "ada@example.com"], "write its kind before it, as in email:… or phone:…"),
+    (["campaign", "start", "welcome", "--to", "nobody"], "no customer nobody"),
     (["send", "cart-reminder", "ADA", "--set", "price"], "--set: not a pair; write it as --set name=value"),
     (["send", "cart-reminder", "ADA", "--set", "key=x"], "--set: the name `key` is taken"),
     (["send", "cart-reminder", "ADA", "--values", "3"], "--values: must be a JSON object"),
@@ -93,7 +95,11 @@ def test_the_same_key_for_something_else(shop: Shop, ada: str):
 
 
 def test_no_address_comes_back_in_an_error(shop: Shop, ada: str):
-    for words in (["customers", "show", "email:secret@example.com"], ["customers", "add", "--phone", "07700900123"]):
+    for words in (
+        ["customers", "show", "email:secret@example.com"],
+        ["customers", "show", "secret@example.com"],
+        ["customers", "add", "--phone", "07700900123"],
+    ):
         result = shop.run(*words)
         assert result.exit_code == 2
         assert "secret@" not in result.output
@@ -141,6 +147,15 @@ def test_all_mistakes_of_a_configuration_at_once(shop: Shop):
     stderr = shop.run("config", "check").stderr
     for words in ("[channels.web]: unknown key `orgins`", "[channels.pos]: no provider `tlil`", "messages/welcome.md"):
         assert words in stderr
+
+
+def test_what_the_configuration_names_is_there(shop: Shop):
+    named = '[omnibus]\nplugins = ["./nofax.py"]\nmessages = "mesages"\njourneys = "journeys"'
+    shop.write(TOML.replace("[omnibus]", named))
+    stderr = shop.run("config", "check").stderr
+    assert "error: the plugin nofax cannot be used: PluginError: the file nofax.py is not there" in stderr
+    assert "error: [omnibus] messages: there is no folder mesages; make it, or name the one that is meant" in stderr
+    assert "[omnibus] journeys" not in stderr
 
 
 def test_there_is_no_configuration(shop: Shop):

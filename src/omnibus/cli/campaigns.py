@@ -54,6 +54,8 @@ def start(
     aside = rejects or (to.with_name(f"{to.name}.rejects.csv") if isinstance(to, Path) else None)
 
     async def act(bus: Bus) -> Progress:
+        for each in to if isinstance(to, tuple) else ():
+            await bus.customers.get(each)  # a slip of the pen shall not become a campaign to nobody
         seen = 0
         with counting("lines read") as advance:
 

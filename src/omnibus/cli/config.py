@@ -54,9 +54,17 @@ def mistakes(setup: Setup) -> Iterator[InputError]:
     except InputError as error:
         yield error
         return
-    for each in try_lines(settings, load_plugins(settings), system_now):
+    plugins = load_plugins(settings)
+    for name, loaded in plugins.loaded.items():
+        if loaded.error and name not in settings.channels:  # that of a channel is told with the channel
+            yield ConfigError(f"the plugin {name} cannot be used: {loaded.error}")
+    for each in try_lines(settings, plugins, system_now):
         if each.error:
             yield ConfigError(each.error)
+    for key in ("messages", "journeys"):
+        if f"omnibus.{key}" in settings.origins and not (folder := getattr(settings.omnibus, key)).is_dir():
+            fix = "make it, or name the one that is meant"
+            yield ConfigError(f"there is no folder {folder.name}", where=f"[omnibus] {key}", fix=fix)
     yield from content_mistakes(settings)
 
 

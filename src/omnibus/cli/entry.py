@@ -14,7 +14,6 @@ from omnibus.cli.setup import Setup
 #: command → where it is defined, imported only when it is asked for; and its sentence, so that --help imports nothing
 COMMANDS = {
     "init": ("omnibus.cli.init:init", "Write the example shop into a folder, with a master key."),
-    "bench": ("omnibus.cli.bench:bench", "Measure this machine: ratios side by side in one run."),
     "demo": ("omnibus.cli.demo:demo", "Tell the story of one customer in six channels, on a virtual clock."),
     "doctor": ("omnibus.cli.doctor:doctor", "Examine this machine, the configuration, the store and every channel."),
     "channels": ("omnibus.cli.channels:channels", "List the channels: enabled ones, and how to enable the others."),
@@ -40,6 +39,7 @@ COMMANDS = {
     "rebuild": ("omnibus.cli.books:rebuild", "Fold contexts anew from their events, and compare byte by byte."),
     "redeem": ("omnibus.cli.offers:redeem", "Redeem a code for a basket."),
     "handover": ("omnibus.cli.offers:handover", "Make a code that carries cart and offer to the till, or read one."),
+    "bench": ("omnibus.cli.bench:bench", "Measure this machine: ratios side by side in one run."),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from omnibus.bus import Bus
     from omnibus.model.delivery import Delivery
     from omnibus.model.event import Event
+
+DULL = {"delivery", "attempt", "provider_id", "identity", "audience", "run", "version", "node"}
+FIRST = {"message", "journey", "offer", "channel"}
 
 POISON = "poison:"  # begins the reason of a delivery that was parked after repeated faults
 
@@ -35,8 +39,19 @@ def timeline(setup: Setup, customer: str, last: int | None, *, as_json: bool) ->
     if as_json:
         print_json([_event(each) for each in events])
         return
-    rows = [(each.time, each.type, each.source, dict(each.data)) for each in events]
-    print_table(("time", "event", "source", "data"), rows, empty="nothing happened yet")
+    rows = [(each.time, each.type, each.source, brief(each)) for each in events]
+    print_table(("time", "event", "source", "what"), rows, empty="nothing happened yet")
+
+
+def brief(event: Event) -> str:
+    """Say an event's data in a line: what is nested is counted, what only programs compare is left to ``--json``."""
+    dull = {*DULL, "topic", "purpose", "expires"} if event.type.startswith("message.") else DULL
+    told = {key: value for key, value in event.data.items() if value not in ("", None) and key not in dull}
+    return ", ".join(
+        f"{key} {len(value)}" if isinstance(value, list | tuple) else f"{key} {value}"
+        for key, value in sorted(told.items(), key=lambda each: each[0] not in FIRST)
+        if not isinstance(value, Mapping)
+    )
 
 
 def _event(event: Event) -> dict[str, Any]:

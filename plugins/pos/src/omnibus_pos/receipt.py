@@ -34,6 +34,9 @@ from omnibus_pos.picture import QUIET, receipt_picture
 
 #: the word for the sum, by language
 TOTAL = {"en": "Total", "de": "Summe", "fr": "Total", "es": "Total", "it": "Totale", "nl": "Totaal", "pl": "Razem"}
+DISCOUNT = {
+    "en": "Discount", "de": "Rabatt", "fr": "Remise", "es": "Descuento", "it": "Sconto", "nl": "Korting", "pl": "Rabat",
+}  # fmt: skip
 DOTS = 12  # across a letter of font A
 QR_MOST = 2000  # bytes; level M holds 2331
 FINEST = 3  # dots a module that a telephone still reads from paper
@@ -162,15 +165,16 @@ def _order(draft: Draft, context: Context) -> list[Piece]:
     order = context[Orders].last
     if order is None:
         return []
+    language = draft.locale.split("-")[0].lower()
+    worth = [Decimal(line.price) * line.quantity for line in order.lines]
     rows: list[Piece] = [
-        Columns(
-            f"{line.quantity} x {clean(line.name)}".replace("\n", " "), f"{Decimal(line.price) * line.quantity:.2f}"
-        )
-        for line in order.lines
+        Columns(f"{line.quantity} x {clean(line.name)}".replace("\n", " "), f"{each:.2f}")
+        for line, each in zip(order.lines, worth, strict=True)
     ]
-    word = TOTAL.get(draft.locale.split("-")[0].lower(), "Total")
+    if rows and (less := sum(worth) - Decimal(order.total)) > 0:  # else the lines would not add up
+        rows.append(Columns(DISCOUNT.get(language, "Discount"), f"-{less:.2f}"))
     currency = clean(order.currency).replace("\n", " ")
-    total = Columns(word, f"{Decimal(order.total):.2f} {currency}".strip(), bold=True)
+    total = Columns(TOTAL.get(language, "Total"), f"{Decimal(order.total):.2f} {currency}".strip(), bold=True)
     return [Rule(), *rows, Rule(), total, Rule()]
 
 

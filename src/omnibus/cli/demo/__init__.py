@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 
 from omnibus.cli.demo.checks import checked
 from omnibus.cli.demo.place import placed
@@ -90,7 +91,7 @@ async def run(folder: Path, *, resume: bool, own: bool, quiet: bool = False, sto
     async with placed(store) as url:
         prepare(folder, resume=resume, own=own, store=url)
         async with staged(folder, START) as stage:
-            play = Play(stage, lambda text: console.print(f"  {text}", highlight=False))
+            play = Play(stage, lambda text: console.print(Padding(text, (0, 0, 0, 2)), highlight=False))
             await play_all(play)
             told = await gather(play, await checked(play))
     console.print()

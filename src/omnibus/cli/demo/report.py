@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,14 @@ from rich.table import Table
 from omnibus.cli.demo.checks import Check
 from omnibus.cli.demo.story import Play
 
-TOLD = ("channel", "reason", "until", "place", "offer", "node", "total")
+TOLD = ("message", "journey", "channel", "offer", "place", "total", "reason", "until")
+WIDE = 90  # letters of a reason
+SEEN = (".html", ".svg", ".txt")  # what a person opens; where one thing is there twice, the first of these
+NEXT = """
+Next
+  make serve           play the customer and the clerk yourself (`omnibus demo --serve`)
+  omnibus init shop    a shop of your own: docs/quickstart.md, ten minutes, no account
+  make docs            all pages, with search"""
 
 
 async def gather(play: Play, checks: list[Check]) -> dict[str, Any]:
@@ -52,18 +60,18 @@ def show(console: Console, told: dict[str, Any]) -> None:
     """Print the report."""
     story = Table("when", "what happened", "", title="Ada's timeline", title_justify="left", box=None)
     for each in told["timeline"]:
-        data = ", ".join(f"{key} {value}" for key, value in each["data"].items())
-        story.add_row(each["time"][5:16].replace("T", " "), each["type"], data[:100])
+        data = ", ".join(f"{key} {value}".removesuffix(":00+00:00") for key, value in each["data"].items())
+        story.add_row(each["time"][5:16].replace("T", " "), each["type"], cut(data))
     console.print(story)
     table = Table(
         "message", "allowed", "went by", "state", "reason", title="\nDeliveries", title_justify="left", box=None
     )
     for each in told["deliveries"]:
-        table.add_row(each["message"], " ".join(each["via"]), each["channel"], each["state"], each["reason"][:90])
+        table.add_row(each["message"], " ".join(each["via"]), each["channel"], each["state"], cut(each["reason"]))
     console.print(table)
     console.print("\n[bold]Look at what they saw[/bold]")
     for channel, paths in told["files"].items():
-        for path in [each for each in paths if not each.endswith((".eml", ".json"))][:4] or paths[:2]:
+        for path in opened(paths):
             console.print(f"  {channel:<10} {path}", soft_wrap=True, highlight=False)
     console.print()
     for each in told["checks"]:
@@ -76,3 +84,15 @@ def show(console: Console, told: dict[str, Any]) -> None:
         f"\nAudit: {audit['accepted']} accepted = {audit['final']} final + {audit['waiting']} waiting;"
         f" {told['ledger']} things received outside; state in {told['state']}", soft_wrap=True, highlight=False,
     )  # fmt: skip
+    console.print(NEXT, soft_wrap=True, highlight=False)
+
+
+def cut(text: str) -> str:
+    """Shorten a text, and show that it was."""
+    return text if len(text) <= WIDE else f"{text[: WIDE - 1].rstrip()}…"
+
+
+def opened(paths: list[str]) -> list[str]:
+    """Choose the files that a person opens, each thing once."""
+    best = {name: kind for kind in reversed(SEEN) for name, end in map(os.path.splitext, paths) if end == kind}
+    return [f"{name}{kind}" for name, kind in best.items()]

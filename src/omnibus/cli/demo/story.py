@@ -6,6 +6,7 @@ same keys, which changes nothing twice.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -133,6 +134,8 @@ async def morning(play: Play) -> None:
     cards = await visitor.look()
     await visitor.watch()
     await play.note("banner", ",".join(_about_cart(cards)))
+    page = play.stage.world.folder / "web" / "ada.html"  # as it is now; the next look writes it anew
+    shutil.copyfile(page, page.with_name("ada-before-she-paid.html"))
     waiting = [each for each in await play.bus.parts.store.deliveries() if each.message == "cart-reminder-2"]
     await play.note("second", ",".join(sorted({each.state.value for each in waiting})))
 

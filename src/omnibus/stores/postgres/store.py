@@ -53,8 +53,10 @@ class Postgres(Hinting, Hearing, Rolling, Walking, Store):
     async def open(self) -> None:
         try:
             await asyncio.to_thread(prepare, self._url)
-        except psycopg.OperationalError:
-            raise StoreFull("the database cannot be reached") from None
+        except psycopg.OperationalError as error:
+            why = str(error).partition("\n")[0].rpartition("failed: ")[2]  # libpq's words, which hold no password
+            fix = "is it running, and right in [omnibus] `store`, or OMNIBUS_STORE?"
+            raise StoreFull(f"the database cannot be reached: {why}; {fix}") from None
         await self.engine.start()
         await self.ear.start()
 

@@ -32,7 +32,8 @@ function unlock() {
 }
 
 function list(id, texts) {
-  $(id).replaceChildren(...texts.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  const line = (text, className = "") => Object.assign(document.createElement("li"), { textContent: text, className });
+  $(id).replaceChildren(...(texts.length ? texts.map((text) => line(text)) : [line("nothing yet", "none")]));
 }
 
 function row(...cells) {
@@ -65,6 +66,7 @@ function show(card) {
   $("cards").replaceChildren(...card.cards.map(cardBox));
   list("contacts", card.contacts.map((each) => `${each.at.slice(0, 16).replace("T", " ")} ${each.channel}: ${each.what} ${each.message}`));
   list("avoid", [...card.avoid.bought.map((each) => each.name), ...card.avoid.redeemed.map((each) => `${each.offer} (redeemed)`)]);
+  $("pay").disabled = !card.cart.open;
   $("code").value = card.offers.length ? card.offers[0].code : "";
   $("basket").value = crypto.randomUUID ? `B-${crypto.randomUUID().slice(0, 8)}` : `B-${Date.now()}`;
   $("customer").hidden = false;
@@ -103,7 +105,8 @@ $("sell").addEventListener("submit", (event) => {
     const basket = $("basket").value;
     const told = await call("POST", "sale", { basket, customer: shown.customer, currency: shown.cart.currency, lines, codes });
     show(await call("GET", `card/${encodeURIComponent(told.customer)}?confirmed=${shown.confirmed ? "yes" : "no"}`));
-    say(`Sold ${told.basket}: ${told.due} ${told.currency}, ${told.discount} off`);
+    const off = Number(told.discount) ? `, ${told.discount} off` : "";
+    say(`Sold ${told.basket}: ${told.due} ${told.currency}${off}`);
   });
 });
 if (sessionStorage.getItem("key")) unlock();
