@@ -28,10 +28,10 @@ def test_a_campaign_from_start_to_end(shop: Shop):
     shop.say("work", "--drain")
     done = shop.json("campaign", "status", "spring")
     assert (done["standing"], done["handed_over"], done["final"], done["waiting"], done["left"]) == ("done", 3, 3, 0, 0)
-    assert shop.say("campaign", "status", "spring") == "spring: done; 3 of 3 recipients, sent 3\n"
+    assert shop.say("campaign", "status", "spring") == "spring: done; 3 of 3 recipients; deliveries: sent 3\n"
     watched = shop.run("campaign", "status", "spring", "--watch")
     assert watched.exit_code == 0
-    assert watched.stderr == "spring: done; 3 of 3 recipients, sent 3\n"
+    assert watched.stderr == "spring: done; 3 of 3 recipients; deliveries: sent 3\n"
     assert [each["name"] for each in shop.json("campaign", "list")] == ["spring"]
     assert "spring" in shop.say("campaign", "list")
     shop.say("audit")

@@ -70,11 +70,9 @@ def test_the_quickstart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         if line == "doctor --offline":
             continue  # it judges the machine, too
         said[line] = run(line.replace("DELIVERY", delivery))
-        if line == "init shop":
+        if line.startswith("init shop"):
             monkeypatch.chdir(tmp_path / "shop")
-            file = Path("omnibus.toml")
-            before, _, rest = file.read_text().partition("[channels.email]")
-            file.write_text(before + keep + "\n# Offers" + rest.partition("# Offers")[2])
+            assert keep in Path("omnibus.toml").read_text()
         if line == "deliveries":
             delivery = next(each.split()[0] for each in said[line].splitlines() if "dropped" in each)
             assert "withdrawn" in said[line] or "sent" in said[line]

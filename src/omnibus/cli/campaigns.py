@@ -74,7 +74,8 @@ def start(
         return
     _say(done)
     if done.campaign.rejected:
-        click.echo(f"{done.campaign.rejected} lines name nobody" + (f", see {aside}" if aside else ""))
+        lines = "1 line names" if done.campaign.rejected == 1 else f"{done.campaign.rejected} lines name"
+        click.echo(f"{lines} nobody" + (f", see {aside}" if aside else ""))
     if not watch:
         click.echo(AFTERWARDS.format(done.campaign.name))
 

@@ -61,7 +61,7 @@ def seconds_left(found: Sums, now: datetime) -> float | None:
 def summary(found: Sums) -> str:
     """Say in one line how a campaign adds up."""
     campaign, states = found.campaign, found.states
-    told = [f"{campaign.expanded} of {campaign.recipients} recipients", f"sent {found.handed_over}"]
+    told = [f"{campaign.expanded} of {campaign.recipients} recipients; deliveries: sent {found.handed_over}"]
     waits = found.waiting - states.get("held", 0)
     told += [f"waiting {waits}"] if waits else []
     for state in ("held", "dropped", "failed", "expired"):

@@ -1,4 +1,4 @@
-// Omnibus on the page; see the README of omnibus-web.
+// Omnibus on the page; see README of omnibus-web
 
 const base = new URL(".", import.meta.url).href;
 const root = new URL("..", import.meta.url).href;
@@ -192,7 +192,7 @@ code{padding:.1rem .5rem;border:1px dashed;user-select:all}
 .go{display:inline-block;margin:.5rem 0 .25rem;padding:.5rem 1rem;border:1px solid;border-radius:4px;font-weight:600;
 text-decoration:none;background:var(--action,#111);color:var(--on_action,#fff)}
 .x{position:absolute;top:.25rem;right:.25rem;width:2.75rem;height:2.75rem;border:0;background:none;color:inherit;font-size:1.5rem}
-.bell{font:inherit;padding:.5rem 1rem;min-height:2.75rem;color:inherit;background:none;border:1px solid;border-radius:6px;cursor:pointer}
+.bell{font:inherit;padding:.5rem 1rem;min-height:2.75rem;border:1px solid;background:none;color:inherit}
 :focus-visible{outline:3px solid currentColor;outline-offset:2px}
 :host(omnibus-toast){position:fixed;right:1rem;bottom:1rem;max-width:min(24rem,100vw - 2rem);z-index:9999}
 @media(prefers-reduced-motion:no-preference){.card{animation:in .25s}@keyframes in{from{opacity:0}}}`);
@@ -268,16 +268,11 @@ class Place extends HTMLElement {
 	}
 }
 
-function money(told) { // "48.00 GBP", as this page writes it
-	const [amount, currency] = told.split(" ");
-	try { return amount && new Intl.NumberFormat(document.documentElement.lang, { style: "currency", currency }).format(amount); } catch { return told; }
-}
-
 class Sidebar extends Place {
 	draw(cards) {
 		super.draw(cards);
 		const views = state.views.map((one) => make("li", {},
-			make("a", { href: one.url }, safe(one.image) && make("img", { src: one.image, alt: "" }), one.name), " ", money(one.price)));
+			make("a", { href: one.url }, safe(one.image) && make("img", { src: one.image, alt: "" }), one.name), " ", one.price));
 		this.views?.remove();
 		this.views = make("aside", { "aria-label": words()[2] }, make("h2", {}, words()[2]), make("ul", {}, ...views));
 		if (views[0]) this.shadowRoot.append(this.views);

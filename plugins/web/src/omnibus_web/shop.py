@@ -19,7 +19,7 @@ li span{flex:1 1 9rem}
 button{font:inherit;padding:.5rem .9rem;border-radius:6px;border:1px solid #0b5d4e;background:#fff;color:#0b5d4e;cursor:pointer}
 button.main{background:#0b5d4e;color:#fff}
 #said{min-height:1.5em;color:#5a4f46}
-@media (max-width:40rem){main{grid-template-columns:1fr}}
+@media (max-width:40rem){main{grid-template-columns:1fr}li span{flex-basis:100%}}
 """
 
 #: what a real shop's own script would do: tell views and carts, and hand over its backend's word on who is logged in

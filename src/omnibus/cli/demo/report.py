@@ -95,4 +95,4 @@ def cut(text: str) -> str:
 def opened(paths: list[str]) -> list[str]:
     """Choose the files that a person opens, each thing once."""
     best = {name: kind for kind in reversed(SEEN) for name, end in map(os.path.splitext, paths) if end == kind}
-    return [f"{name}{kind}" for name, kind in best.items()]
+    return sorted(f"{name}{kind}" for name, kind in best.items())
