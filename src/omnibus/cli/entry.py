@@ -33,7 +33,7 @@ COMMANDS = {
     "timeline": ("omnibus.cli.looking:timeline", "List what happened to a customer, oldest first."),
     "deliveries": ("omnibus.cli.looking:deliveries", "List deliveries, newest first, each with its state and reason."),
     "why": ("omnibus.cli.why:why", "Tell the whole decision behind a delivery."),
-    "dead": ("omnibus.cli.looking:dead", "List the deliveries that were parked after repeated faults."),
+    "dead": ("omnibus.cli.looking:dead", "List what a fault stopped: parked deliveries, and facets."),
     "audit": ("omnibus.cli.books:audit", "Balance the books: accepted = final + waiting, and nothing amiss."),
     "prune": ("omnibus.cli.pruning:prune", "Remove what is finished and older than [keep] says."),
     "rebuild": ("omnibus.cli.books:rebuild", "Fold contexts anew from their events, and compare byte by byte."),
