@@ -49,7 +49,10 @@ class Judgement:
         """Write it as JSON, without addresses, for `why`."""
         routes = ", ".join([
             f'{{"route": {_quoted(each.route.name)}, "verdict": {_text(each.verdict)}, "policies": {{'
-            + ", ".join([_said(name, verdict) for name, verdict in each.verdicts])
+            + ", ".join([
+                _minded_not(name) if verdict is SEND else f"{_quoted(name)}: {_text(verdict)}"
+                for name, verdict in each.verdicts
+            ])
             + "}}"
             for each in self.judged
         ])  # fmt: skip
@@ -111,10 +114,6 @@ def choose(routes: Sequence[Route], delivery: Delivery, context: Context, now: d
     answered = context[Engagement].answered(now)
     order = {name: place for place, name in enumerate(delivery.via)}
     return max(routes, key=lambda route: answered.get(route.channel, 0) + 1 / (1 + order[route.channel]))
-
-
-def _said(name: str, verdict: Verdict) -> str:
-    return _minded_not(name) if verdict is SEND else f"{_quoted(name)}: {_text(verdict)}"
 
 
 @lru_cache(maxsize=256)

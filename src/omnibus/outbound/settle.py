@@ -15,6 +15,7 @@ from omnibus.errors import Conflict, StoreFull
 from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery
 from omnibus.model.event import Event
+from omnibus.model.swift import swift
 from omnibus.premises import stands
 from omnibus.store import Loaded, Settlement
 from omnibus.timeline import TRIES, Timeline
@@ -23,6 +24,7 @@ MOMENT = 0.01  # seconds of machine time that an answer waits for others to be w
 PATIENCE = 600  # tries, a second apart, to write an answer down while the store has no room
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Basis:
     """Hold what a delivery was judged by: its events are folded onto it, unless somebody moved the context since."""

@@ -41,9 +41,9 @@ class Budget(Policy):
 
     def judge(self, delivery: Delivery, route: Route, context: Context, brand: Brand, now: datetime) -> Verdict:
         """Hold until enough is free again, or drop when that is past the deadline."""
-        limits = self.limits(delivery, route, now)
         if not context.spent and route.points <= self.points:
             return SEND
+        limits = self.limits(delivery, route, now)
         frees = [free for limit in limits if (free := self._frees(limit, route, context.spent))]
         if not frees:
             return SEND
