@@ -34,6 +34,10 @@ class Roll(ABC):
         """
 
     @abstractmethod
+    async def strike(self, campaign: Campaign) -> None:
+        """Take a campaign off the roll that is still loading, its list with it; any other stays."""
+
+    @abstractmethod
     async def begin(self, campaign: Campaign) -> Campaign | None:
         """Let a loaded campaign run, with its *digest* and *rejected*, its recipients counted; None as for ``enlist``."""
 

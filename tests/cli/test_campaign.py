@@ -70,3 +70,39 @@ def test_wrong_input(shop: Shop):
         assert result.exit_code == 2
         assert said in result.stderr
     assert shop.json("campaign", "list") == []
+
+
+def test_what_a_list_holds_besides_is_said_with_reasons(shop: Shop):
+    """In the order of its lines, and without an address."""
+    people(shop, 2)
+    (shop.folder / "messages" / "news.md").write_text("---\nvia: [web]\n---\n# News\n")
+    file = shop.folder / "list.csv"
+    file.write_text("email\nnobody@example.com\nbad\nc0@example.com\nC0@example.com\nother@example.com\n")
+    said = shop.say("campaign", "start", "news", "--to", str(file), "--name", "spring")
+    assert "3 lines name nobody (no customer with this email: 2, not an email address: 1), see " in said
+    assert "1 line names somebody again; nobody is told twice\n" in said
+    assert "@" not in said
+    assert (shop.folder / "list.csv.rejects.csv").read_text().splitlines() == [
+        "line,reason", "2,no customer with this email", "3,not an email address", "6,no customer with this email",
+    ]  # fmt: skip
+    assert shop.json("campaign", "start", "news", "--to", str(file), "--name", "other")["twice"] == 1
+
+
+def test_a_launch_that_names_nobody_takes_no_name(shop: Shop):
+    """A word that is mistyped, a file of nothing but its header, one of strangers."""
+    people(shop, 1)
+    (shop.folder / "messages" / "news.md").write_text("---\nvia: [web]\n---\n# News\n")
+    header, strangers = shop.folder / "header.csv", shop.folder / "strangers.csv"
+    header.write_text("email\n")
+    strangers.write_text("email\na@example.com\nb@example.com\n")
+    for to, said in (
+        ("alll", "no customer alll"),
+        (str(header), "the list names nobody (no lines)"),
+        (str(strangers), "the list names nobody (no customer with this email: 2)"),
+    ):
+        result = shop.run("campaign", "start", "news", "--to", to, "--name", "spring")
+        assert (result.exit_code, said in result.stderr) == (2, True)
+    assert shop.json("campaign", "list") == []
+    assert shop.json("campaign", "start", "news", "--to", "all", "--name", "spring")["recipients"] == 1
+    assert "did you mean `spring`?" in shop.run("campaign", "status", "sprng").stderr
+    assert "did you mean `spring`?" in shop.run("campaign", "pause", "sprin").stderr

@@ -148,8 +148,15 @@ class Campaigns:
         """
         found = await self.roll.campaigns(name)
         if not found:
-            raise NotFound(f"no campaign `{name}`", fix="`omnibus campaign list` lists them")
+            raise await self._unknown(name)
         return found[0]
+
+    async def _unknown(self, name: str) -> NotFound:
+        from difflib import get_close_matches  # noqa: PLC0415 - only to word an error
+
+        near = get_close_matches(name, [each.name for each in await self.list()], 1)
+        fix = f"did you mean `{near[0]}`?" if near else "`omnibus campaign list` lists them"
+        return NotFound(f"no campaign `{name}`", fix=fix)
 
     async def list(self) -> list[Campaign]:
         """List campaigns, newest first."""
@@ -163,7 +170,7 @@ class Campaigns:
         """
         found = await self.roll.progress(name)
         if found is None:
-            raise NotFound(f"no campaign `{name}`", fix="`omnibus campaign list` lists them")
+            raise await self._unknown(name)
         return found
 
     # ---- work

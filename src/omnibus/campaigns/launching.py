@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -25,12 +26,14 @@ class Loading:
 
     Args:
         twice: lines that name somebody who is on the list already; nobody is told twice.
+        reasons: of the rejected ones; reason → lines.
     """
 
     lines: int = 0
     listed: int = 0
     twice: int = 0
     rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +51,28 @@ class Clerk:
     rejects: Rejects
     told: Callable[[Loading], None] = lambda so_far: None
     so_far: Loading = field(default_factory=Loading)
+    aside: list[tuple[int, str]] = field(default_factory=list, init=False)
 
     async def load(self, campaign: Campaign, entries: Iterator[ListEntry]) -> Campaign:
         """Read a list and give the campaign with its digest.
 
         Raises:
             Conflict: another launch under this name took over.
+            InputError: it names nobody; the campaign is taken off the roll.
         """
         made = digest(campaign)
         while page := list(islice(entries, CHUNK)):
             _add(made, page)
             await self._put(campaign, page)
+            self._set_aside()
             self.so_far.lines += len(page)
             self.told(self.so_far)
+        if campaign.source == "list" and not self.so_far.listed:
+            await self.roll.strike(campaign)
+            why = ", ".join(f"{reason}: {count}" for reason, count in self.so_far.reasons.most_common(3))
+            raise InputError(
+                f"the list names nobody ({why or 'no lines'})", fix="nothing was launched; the name is free"
+            )
         return replace(campaign, digest=made.hexdigest(), rejected=self.so_far.rejected)
 
     async def _put(self, campaign: Campaign, page: list[ListEntry]) -> None:
@@ -100,7 +112,14 @@ class Clerk:
 
     def _reject(self, entry: ListEntry, reason: str) -> None:
         self.so_far.rejected += 1
-        self.rejects.write(entry.line, reason)
+        self.so_far.reasons[reason] += 1
+        self.aside.append((entry.line, reason))
+
+    def _set_aside(self) -> None:
+        """Write down what was rejected of a page, in the order of its lines."""
+        for line, reason in sorted(self.aside):
+            self.rejects.write(line, reason)
+        self.aside.clear()
 
 
 def digest(campaign: Campaign) -> Any:

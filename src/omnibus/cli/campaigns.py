@@ -50,7 +50,7 @@ def start(
 
     Example: omnibus campaign start spring --to all --name spring-sale
     """
-    told, to = read_values(pairs, values), _recipients(targets)
+    told, to, read = read_values(pairs, values), _recipients(targets), None
     aside = rejects or (to.with_name(f"{to.name}.rejects.csv") if isinstance(to, Path) else None)
 
     async def act(bus: Bus) -> Progress:
@@ -60,9 +60,9 @@ def start(
         with counting("lines read") as advance:
 
             def loaded(so_far: Loading) -> None:
-                nonlocal seen
+                nonlocal seen, read
                 advance(so_far.lines - seen)
-                seen = so_far.lines
+                seen, read = so_far.lines, so_far
 
             begun = await bus.campaigns.launch(message, to, name=name, rejects=aside, values=told, told=loaded)
         return await _follow(bus, begun.name) if watch else await bus.campaigns.status(begun.name)
@@ -70,14 +70,26 @@ def start(
     done = setup.run(act, strict=True)
     if as_json:
         rejected = str(aside) if aside and done.campaign.rejected else None
-        print_json({**progress_shown(done), "rejects": rejected})
+        print_json({**progress_shown(done), "rejects": rejected, "twice": read.twice if read else 0})
         return
     _say(done)
-    if done.campaign.rejected:
-        lines = "1 line names" if done.campaign.rejected == 1 else f"{done.campaign.rejected} lines name"
-        click.echo(f"{lines} nobody" + (f", see {aside}" if aside else ""))
+    if read:
+        _tell(read, aside)
     if not watch:
         click.echo(AFTERWARDS.format(done.campaign.name))
+
+
+def _tell(read: Loading, aside: Path | None) -> None:
+    """Say what a list held besides its recipients; why, but never a line itself, for it holds addresses."""
+    if read.rejected:
+        why = ", ".join(f"{reason}: {count}" for reason, count in read.reasons.most_common())
+        click.echo(f"{_lines(read.rejected)} nobody ({why})" + (f", see {aside}" if aside else ""))
+    if read.twice:
+        click.echo(f"{_lines(read.twice)} somebody again; nobody is told twice")
+
+
+def _lines(count: int) -> str:
+    return "1 line names" if count == 1 else f"{count} lines name"
 
 
 def _recipients(targets: tuple[str, ...]) -> Everybody:

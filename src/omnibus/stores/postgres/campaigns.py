@@ -26,7 +26,6 @@ from omnibus.stores.rolls import (
     ENDED,
     MOST,
     OPEN,
-    OVER,
     SUMS,
     TAKING,
     WAKING,
@@ -110,11 +109,6 @@ END = (
     f" AND state IN ({', '.join(repr(each.value) for each in sorted(WAITING))}))"
 )
 
-FORGET = (
-    "DELETE FROM recipient r USING (SELECT campaign, customer, step FROM recipient WHERE campaign = %s ORDER BY customer"
-    " LIMIT %s FOR UPDATE SKIP LOCKED) u WHERE r.campaign = u.campaign AND r.customer = u.customer AND r.step = u.step"
-)
-
 
 async def _one(db: Connection, name: str, lock: str = "") -> Campaign | None:
     row = await (await db.execute(READ + lock, (name,))).fetchone()
@@ -133,17 +127,27 @@ async def enrol(db: Connection, campaign: Campaign) -> Campaign:
     found = await _one(db, campaign.name, " FOR UPDATE")
     if found is not None and found.standing is not Standing.LOADING:
         return found
+    await _strike(db, campaign.name)
+    await db.execute(INSERT, campaign_row(campaign))
+    return campaign
+
+
+async def _strike(db: Connection, name: str) -> None:
     async with db.pipeline():
         await db.execute(LONG)
-        await db.execute("DELETE FROM recipient WHERE campaign = %s", (campaign.name,))
-        await db.execute("DELETE FROM campaign WHERE name = %s", (campaign.name,))
-        await db.execute(INSERT, campaign_row(campaign))
-    return campaign
+        await db.execute("DELETE FROM recipient WHERE campaign = %s", (name,))
+        await db.execute("DELETE FROM campaign WHERE name = %s", (name,))
 
 
 async def _loads(db: Connection, campaign: Campaign) -> bool:
     found = await _one(db, campaign.name, " FOR UPDATE")
     return found is not None and found.id == campaign.id and found.standing is Standing.LOADING
+
+
+async def strike(db: Connection, campaign: Campaign) -> None:
+    """Take a campaign off that is still loading."""
+    if await _loads(db, campaign):
+        await _strike(db, campaign.name)
 
 
 async def enlist(db: Connection, campaign: Campaign, customers: Sequence[str]) -> list[bool | None]:
@@ -269,17 +273,6 @@ async def _move(db: Connection, which: Sequence[str], act: str, given: dict[str,
         await db.execute(act, {**given, "lanes": lanes, "ids": ids})
         await db.execute(sql.REFRESH_LANES, (listed(lanes),))
     return len(rows)
-
-
-async def forget_lists(db: Connection, before: datetime, limit: int) -> int:
-    """Remove a page of a list that nobody is expanded from again."""
-    stamp = to_micros(before)
-    row = await (await db.execute(OVER.format(mark="%s"), (stamp, stamp))).fetchone()
-    if row is None:
-        return 0
-    async with db.pipeline():
-        gone = await db.execute(FORGET, (row[0], limit))
-    return int(gone.rowcount)
 
 
 async def progress(db: Connection, name: str) -> Progress | None:

@@ -9,8 +9,9 @@ from omnibus.model.campaign import Campaign, Chunk, Progress, Standing, origin_o
 from omnibus.model.delivery import Delivery
 from omnibus.model.event import Event
 from omnibus.roll import Roll
-from omnibus.stores.postgres import campaigns, dropping
+from omnibus.stores.postgres import campaigns, dropping, upkeep
 from omnibus.stores.postgres.engine import Engine
+from omnibus.stores.schema import to_micros
 
 
 class Rolling(Roll):
@@ -26,6 +27,10 @@ class Rolling(Roll):
     async def enlist(self, campaign: Campaign, who: Sequence[str]) -> list[bool | None]:
         """Put customers on the list."""
         return await self.engine.write(lambda db: campaigns.enlist(db, campaign, who))
+
+    async def strike(self, campaign: Campaign) -> None:
+        """Take a campaign off that is still loading."""
+        await self.engine.write(lambda db: campaigns.strike(db, campaign), silence=campaigns.LONGEST)
 
     async def begin(self, campaign: Campaign) -> Campaign | None:
         """Let a loaded campaign run."""
@@ -57,7 +62,7 @@ class Rolling(Roll):
 
     async def forget_lists(self, before: datetime, *, limit: int) -> int:
         """Remove a page of a list that nobody is expanded from again."""
-        return await self.engine.write(lambda db: campaigns.forget_lists(db, before, limit))
+        return await self.engine.write(lambda db: upkeep.forget_lists(db, to_micros(before), limit))
 
     async def progress(self, name: str) -> Progress | None:
         """Add a campaign up."""

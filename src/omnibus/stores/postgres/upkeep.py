@@ -10,6 +10,7 @@ from omnibus.stores.postgres.engine import Connection, Engine
 from omnibus.stores.postgres.standing import batch, packed
 from omnibus.stores.postgres.statements import CLOCK, COUNT, rows
 from omnibus.stores.pruned import Removed, next_page
+from omnibus.stores.rolls import OVER
 from omnibus.stores.schema import to_micros
 from omnibus.upkeep import Block, Pruned, Upkeep
 
@@ -33,6 +34,10 @@ _CUT_ATTEMPTS = (
 _CUT_DECISIONS = "DELETE FROM decision WHERE delivery = ANY(%s)"
 _CUT_KEYS = "DELETE FROM sendkey WHERE key = ANY(%s)"
 _CUT_HANDOVERS = "DELETE FROM handover WHERE expires < %s"
+_CUT_LIST = (
+    "DELETE FROM recipient r USING (SELECT campaign, customer, step FROM recipient WHERE campaign = %s ORDER BY customer"
+    " LIMIT %s FOR UPDATE SKIP LOCKED) u WHERE r.campaign = u.campaign AND r.customer = u.customer AND r.step = u.step"
+)
 _NEW_RATE = "INSERT INTO rate (name, arrival) VALUES (%s, 0) ON CONFLICT DO NOTHING"
 #: `Rate.take` as a statement
 _TAKE = f"""
@@ -97,6 +102,16 @@ async def forget_keys(db: Connection, before: int, after: str, limit: int) -> Pr
         gone = await db.execute(_CUT_KEYS, (keys,))
         await db.execute(_CUT_HANDOVERS, (before,))
     return Pruned(0, gone.rowcount, next_page(found, before, limit))
+
+
+async def forget_lists(db: Connection, before: int, limit: int) -> int:
+    """Remove a page of a list that nobody is expanded from again."""
+    row = await (await db.execute(OVER.format(mark="%s"), (before, before))).fetchone()
+    if row is None:
+        return 0
+    async with db.pipeline():
+        gone = await db.execute(_CUT_LIST, (row[0], limit))
+    return int(gone.rowcount)
 
 
 async def _alone(db: Connection) -> bool:

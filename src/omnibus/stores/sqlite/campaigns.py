@@ -18,7 +18,6 @@ from omnibus.stores.rolls import (
     ENDED,
     MOST,
     OPEN,
-    OVER,
     SUMS,
     TAKING,
     WAKING,
@@ -59,11 +58,6 @@ _WAKE = f"UPDATE delivery SET due=?2 WHERE {THESE} AND {_ASLEEP} RETURNING custo
 _END = (
     f"UPDATE pause SET until={ENDED} WHERE provider=?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE origin=?1"
     f" AND origin<>'' AND due IS NOT NULL AND state IN ({', '.join(repr(each.value) for each in sorted(WAITING))}))"
-)
-
-_FORGET = (
-    "DELETE FROM recipient WHERE (campaign, customer, step) IN"
-    " (SELECT campaign, customer, step FROM recipient WHERE campaign=? ORDER BY customer LIMIT ?)"
 )
 
 
@@ -110,6 +104,13 @@ def enlist(db: apsw.Connection, campaign: Campaign, customers: Sequence[str]) ->
         db.execute(sql, (campaign.name, who, STEP))
         answers.append(bool(db.changes()))
     return answers
+
+
+def strike(db: apsw.Connection, campaign: Campaign) -> None:
+    """Take a campaign off that is still loading."""
+    if _loads(db, campaign):
+        db.execute("DELETE FROM recipient WHERE campaign=?", (campaign.name,))
+        db.execute("DELETE FROM campaign WHERE name=?", (campaign.name,))
 
 
 def begin(db: apsw.Connection, campaign: Campaign) -> Campaign | None:
@@ -262,14 +263,6 @@ def _move(db: apsw.Connection, act: str, ids: Sequence[str], due: datetime) -> i
     for each in set(customers):
         refresh_lane(db, each)
     return len(customers)
-
-
-def forget_lists(db: apsw.Connection, before: datetime, limit: int) -> int:
-    """Remove a page of a list that nobody is expanded from again."""
-    for (name,) in list(db.execute(OVER.format(mark="?1"), (to_micros(before),))):
-        db.execute(_FORGET, (name, limit))
-        return db.changes()
-    return 0
 
 
 def progress(db: apsw.Connection, name: str) -> Progress | None:

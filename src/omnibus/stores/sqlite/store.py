@@ -31,6 +31,7 @@ from omnibus.stores.sqlite import (
     merging,
     outbox,
     shelf,
+    upkeep,
 )
 from omnibus.stores.sqlite.engine import NEAR, Engine, at_once
 from omnibus.stores.sqlite.hearing import Hearing
@@ -239,6 +240,9 @@ class Sqlite(Keeping, Hearing, Walking, Store, Roll):
     async def enlist(self, campaign: Campaign, who: Sequence[str]) -> list[bool | None]:
         return await self.engine.write(lambda db: campaigns.enlist(db, campaign, who))
 
+    async def strike(self, campaign: Campaign) -> None:
+        await self.engine.write(lambda db: campaigns.strike(db, campaign))
+
     async def begin(self, campaign: Campaign) -> Campaign | None:
         return await self.engine.write(lambda db: campaigns.begin(db, campaign))
 
@@ -263,7 +267,7 @@ class Sqlite(Keeping, Hearing, Walking, Store, Roll):
         return await self.engine.write(lambda db: dropping.drop(db, facts, self.stirring))
 
     async def forget_lists(self, before: datetime, *, limit: int) -> int:
-        return await self.engine.write(lambda db: campaigns.forget_lists(db, before, limit))
+        return await self.engine.write(lambda db: upkeep.forget_lists(db, to_micros(before), limit))
 
     async def progress(self, name: str) -> Progress | None:
         return await self.engine.read(lambda db: at_once(db, lambda: campaigns.progress(db, name)))

@@ -10,6 +10,7 @@ import apsw
 from omnibus.model.delivery import FINAL
 from omnibus.model.rate import AHEAD, Rate
 from omnibus.stores.pruned import Removed, next_page
+from omnibus.stores.rolls import OVER
 from omnibus.stores.schema import to_micros
 from omnibus.stores.sqlite.engine import Engine
 from omnibus.stores.sqlite.outbox import machine_micros
@@ -31,6 +32,10 @@ _OF_THEM = tuple(
     f"DELETE FROM {table} WHERE delivery IN (SELECT value FROM json_each(?))" for table in ("attempt", "decision")
 )
 _KEYS = "DELETE FROM sendkey WHERE key IN (SELECT value FROM json_each(?))"
+_CUT_LIST = (
+    "DELETE FROM recipient WHERE (campaign, customer, step) IN"
+    " (SELECT campaign, customer, step FROM recipient WHERE campaign=? ORDER BY customer LIMIT ?)"
+)
 _COUNT = "INSERT INTO tally (name, count) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET count=count+?2"
 _TAKEN = "INSERT INTO rate (name, arrival) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET arrival=excluded.arrival"
 
@@ -76,6 +81,15 @@ def forget_keys(db: apsw.Connection, before: int, after: str, limit: int) -> Pru
     gone = db.changes()
     db.execute("DELETE FROM handover WHERE expires<?", (before,))
     return Pruned(0, gone, next_page(rows, before, limit))
+
+
+def forget_lists(db: apsw.Connection, before: int, limit: int) -> int:
+    """Remove a page of a list that nobody is expanded from again."""
+    row = db.execute(OVER.format(mark="?1"), (before,)).fetchone()
+    if row is None:
+        return 0
+    db.execute(_CUT_LIST, (row[0], limit))
+    return db.changes()
 
 
 def tokens(db: apsw.Connection, name: str, rate: Rate, want: int, now: int | None) -> Block:

@@ -32,6 +32,20 @@ class ExpandingContract(RollParts):
         assert await roll.campaigns("spring") == [begun]
         assert await roll.campaigns("summer") == []
 
+    async def test_one_that_is_still_loading_is_struck_off(self, store: Store) -> None:
+        """Its name is free again; one that runs stays, and so does the launch that took over."""
+        roll = self.roll(store)
+        assert await roll.enrol(SPRING) == SPRING
+        assert await roll.enlist(SPRING, ["ada"]) == [True]
+        await roll.strike(replace(SPRING, id="0190"))
+        assert await roll.campaigns() == [SPRING]
+        await roll.strike(SPRING)
+        assert await roll.campaigns() == []
+        begun = await self.running(store, "c1")
+        assert begun.recipients == 1
+        await roll.strike(SPRING)
+        assert await roll.campaigns() == [begun]
+
     async def test_they_are_listed_newest_first(self, store: Store) -> None:
         """All of them, wherever they stand."""
         roll = self.roll(store)
