@@ -48,6 +48,31 @@ async def test_what_a_run_is_for_is_a_text_that_can_be_kept(shop: Any, note: Any
     assert [each.entry for each in await runs(shop)] == entries
 
 
+async def test_only_where_its_premise_holds_somebody_enters(shop: Any) -> None:
+    bus = await opened(shop, "trigger:\n  event: cart.updated\n  where: [cart.open]\nsteps:\n  - wait: 1h\n")
+    ada = await shop.ada()
+    for id_, cart in enumerate(([], [{"sku": "A1", "quantity": 1, "price": "5"}])):
+        await bus.track(ada, "cart.updated", {"id": "c", "lines": cart}, id=str(id_))
+        await bus.drain()
+        assert len(await runs(shop)) == id_
+
+
+async def test_what_a_run_was_entered_by_does_not_move_it(shop: Any) -> None:
+    """Heard again after a crash, it is not what the run waits for."""
+    bus = await opened(shop, "trigger: cart.updated\nsteps:\n  - wait_for: cart.updated\n    timeout: 9d\n")
+    await bus.track(await shop.ada(), "cart.updated", {"id": "c"}, id="c")
+    store, usual = bus.parts.store, bus.parts.store.step
+
+    async def unmarked(steps: Any) -> Any:
+        return await usual([replace(each, heard=()) for each in steps])
+
+    store.step = unmarked
+    assert await bus.parts.journeys.advance() == 1
+    store.step = usual
+    await bus.drain()
+    assert [(each.node, each.revision) for each in await runs(shop)] == [("0", 1)]
+
+
 async def test_what_was_before_a_run_began_does_not_move_it(shop: Any) -> None:
     """An older order, told late, is no answer to the reminder that began after it."""
     bus = await opened(shop)

@@ -133,3 +133,19 @@ class RunsContract(StoreParts):
         assert {each.reason for each in await store.runs(customer="ada", live=False)} == {"done"}
         assert (await store.load(["ada"]))["ada"].version == 3
         assert not await store.busy(NOW)
+
+    async def test_parts_of_one_call_see_what_stands_before_them(self, store: Store) -> None:
+        """Two facts of one customer, one fact told of two, and a run that another one's entry keeps out."""
+        one, two, known = event("e1", "ada"), event("e2", "ada"), event("e3", "ada")
+        first, second = Change("ada", 0, (one,), {}, one.order), Change("ada", 1, (two,), {}, two.order)
+        assert await store.put([first, second]) == [True, True]
+        mine, other = Change("ada", 2, (known,), {}, known.order), event("e3", "bob")
+        assert await store.put([mine, Change("bob", 0, (other,), {}, other.order)]) == [True, False]
+        assert [each.id for each in await store.events(["ada", "bob"])] == ["e1", "e2", "e3"]
+        run = Run("r1", "ada", "welcome", "1", "cart-1", "0", due=NOW, started=NOW)
+        for id_, version, done in (("r1", 3, True), ("r2", 4, False)):
+            fact = event(f"f-{id_}", "ada", type_="journey.entered")
+            change = Change("ada", version, (fact,), {}, fact.order)
+            assert await store.step([Step((Stride(replace(run, id=id_), None),), change)]) == [done], "entered once"
+        assert await store.runs(customer="ada") == [run]
+        assert (await store.load(["ada"]))["ada"].version == 4
