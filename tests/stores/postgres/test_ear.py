@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from omnibus.store import Change, Step
-from omnibus.stores.postgres import Postgres
+from omnibus.stores.postgres import Postgres, ear
 from omnibus.testing.contracts.store import NOW, event
 
 PEOPLE = [f"c{number}" for number in range(8)]
@@ -64,6 +64,37 @@ async def test_what_was_heard_is_not_given_again(workers: tuple[Postgres, Postgr
     await one.step([Step(heard=tuple(mine))])
     assert await heard(one) == []
     assert await heard(two) == []
+
+
+class Between:
+    """Let something happen on a connection after events were taken, and before they are looked at once more."""
+
+    def __init__(self, db: Any, happen: Callable[[], Awaitable[Any]]) -> None:
+        self.db, self.happen = db, happen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.db, name)
+
+    async def execute(self, statement: str, *given: Any) -> Any:
+        if statement == ear.STILL:
+            await self.happen()
+        return await self.db.execute(statement, *given)
+
+
+@pytest.mark.parametrize("look", ["stirred", "cues"])
+async def test_what_was_heard_since_it_was_taken_is_not_given(workers: tuple[Postgres, Postgres], look: str) -> None:
+    """Whoever had the locks before may have committed after the statement that takes began: its rows are as old as that."""
+    one, two = workers
+    told = {each: event(f"{each}-0", each, type_="cart.updated") for each in PEOPLE}
+    usual = two.ear.read
+
+    async def read(job: Any) -> Any:
+        heard_ = lambda: one.step([Step(heard=tuple(told[each] for each in PEOPLE[:5]))])  # noqa: E731
+        return await usual(lambda db: job(Between(db, heard_)))
+
+    two.ear.read = read  # type: ignore[method-assign]
+    given = await two.stirred(100) if look == "stirred" else (await two.cues(NOW, 100)).events
+    assert [each.subject for each in given] == PEOPLE[5:]
 
 
 async def test_who_looks_whether_there_is_more_has_heard_what_they_took(workers: tuple[Postgres, Postgres]) -> None:
