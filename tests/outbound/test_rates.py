@@ -92,6 +92,19 @@ async def test_a_pause_voids_what_is_left(shelf: Shelf) -> None:
     assert shelf.asked == [BLOCK, BLOCK]
 
 
+async def test_what_was_not_needed_is_given_back_while_it_is_good(shelf: Shelf) -> None:
+    mine = rates(shelf, sms_one="200/s")
+    for _ in range(BLOCK):
+        await mine.ask([("sms/one", False)])
+    mine.give_back(["sms/one", "mail/one"])
+    await mine.ask([("sms/one", False)])
+    assert shelf.asked == [BLOCK]
+    shelf.pass_(FRESH)
+    mine.give_back(["sms/one"])
+    await mine.ask([("sms/one", False)])
+    assert shelf.asked == [BLOCK, BLOCK]
+
+
 async def test_no_turn_is_far_away(shelf: Shelf) -> None:
     """A million that wait come back within a minute, spread, and are judged anew."""
     waits = await rates(shelf, sms_one="1/s").ask([("sms/one", False)] * 200)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from omnibus import State, TryLater
-from omnibus.errors import ConfigError
+from omnibus.errors import ConfigError, MessageError
+from omnibus.store import Grant
+from omnibus.testing import FakeChannel
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -42,6 +44,41 @@ async def test_beyond_the_rate_nothing_is_tried(shop: Any) -> None:
     await shop.bus.drain()
     assert len(shop.wire("mail").handed) == 1, "rates run by the machine's time, which no other clock moves"
     await shop.balanced()
+
+
+def wordless(self: Any, draft: Any, layout: Any, context: Any) -> Any:
+    if draft.message.name == "wordless":
+        raise MessageError("the facts alone do not fit")
+    return FakeChannel.compose(self, draft, layout, context)
+
+
+async def test_a_token_of_what_cannot_be_said_goes_to_the_next(shop: Any) -> None:
+    shop.channel("mail", channel={"compose": wordless})
+    shop.tables[-1] += 'rate = "1/h"\n'
+    for name in ("wordless", "hello"):
+        shop.message(name, via=["mail"], purpose="service", topic="news")
+    await shop.open()
+    ada, bob = [await shop.bus.customers.upsert(email=f"{each}@example.com") for each in ("ada", "bob")]
+    (never,) = await shop.bus.send("wordless", ada)
+    await shop.bus.drain()
+    (sent,) = await shop.bus.send("hello", bob)
+    await shop.bus.drain()
+    assert [await shop.state(each) for each in (never, sent)] == [State.FAILED, State.SENT]
+
+
+async def test_a_token_of_what_is_judged_again_is_its_own(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The context moved between judging and attempt: the same token does for the second try."""
+    (sent,) = await opened(shop, '"1/h"', 1)
+    store = shop.bus.parts.store
+    usual, tried = store.attempt, list[int]()
+
+    async def attempt(wishes: Any) -> Any:
+        tried.append(len(wishes))
+        return [Grant.STALE] if len(tried) == 1 else await usual(wishes)
+
+    monkeypatch.setattr(store, "attempt", attempt)
+    await shop.bus.drain()
+    assert (tried, await shop.state(sent)) == ([1, 1], State.SENT)
 
 
 async def test_at_a_rate_that_allows_it_all_of_it_goes(shop: Any) -> None:

@@ -252,12 +252,16 @@ class Dispatcher:
             else replace(each.wish, change=await road.timeline.fold(loaded[each.parcel.delivery.customer], [each.late]))
             for each in ready
         ]
-        granted, again = [], []
+        granted, again, idle = [], [], []
         for each, grant in zip(ready, await road.store.attempt(wishes), strict=True):
             if grant is Grant.GRANTED:
                 granted.append(each.parcel)
-            elif grant is not Grant.LOST:
+                continue
+            idle.append(each.parcel.route.name)
+            if grant is not Grant.LOST:
                 again.append(each.parcel.delivery)
+        if road.rates:
+            road.rates.give_back(idle)
         self.senders.hand_on(granted)
         return again
 

@@ -94,10 +94,15 @@ class Preparation:
         return self._each(self._chosen, self._each(self._resolved, self._each(self._seen, claimed)))
 
     def ready(self, chosen: Iterable[Chosen]) -> list[Ready]:
-        """Compose for those that go, and ask for their attempts."""
-        said = self._each(self._said, [(each.delivery, each) for each in chosen])
+        """Compose for those that go, and ask for their attempts; whoever does not go after all gives up their token."""
+        asked = list(chosen)
+        said = self._each(self._said, [(each.delivery, each) for each in asked])
         ids = self.road.ids.several(self.now, len(said))
-        return self._each(self._ready, [(*each, id_) for each, id_ in zip(said, ids, strict=True)])
+        ready = self._each(self._ready, [(*each, id_) for each, id_ in zip(said, ids, strict=True)])
+        if self.road.rates and len(ready) < len(asked):
+            going = {each.parcel.delivery.id for each in ready}
+            self.road.rates.give_back([each.route.name for each in asked if each.delivery.id not in going])
+        return ready
 
     def _each(self, stage: Callable[..., T | None], of: Iterable[tuple[Any, ...]]) -> list[T]:
         """Bring deliveries through one stage; what needs no further one gives None."""

@@ -75,6 +75,13 @@ class Rates:
             if name in self._held:
                 self._held[name].left = 0
 
+    def give_back(self, providers: Iterable[str]) -> None:
+        """Take back the tokens of hand-overs that were not made, while what was taken then is good."""
+        for name in providers:
+            held = self._held.get(name)
+            if held is not None and self._clock() < held.until:
+                held.left += 1
+
     async def _take(self, name: str, count: int) -> tuple[int, float]:
         held, rate = self._held[name], self._rates[name]
         if self._clock() >= held.until:
