@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from omnibus.timeline import TRIES
+from omnibus.work import SEEN
 
 
 async def test_a_worker_whose_leases_cannot_be_renewed_says_so(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,3 +62,27 @@ async def test_draining_tells_what_went_wrong_before_though_nothing_is_due(shop:
     with pytest.raises(ZeroDivisionError):
         await bus.drain()
     assert await bus.drain() == 0
+
+
+async def test_a_worker_lets_others_see_that_it_works(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three times within a lease."""
+    shop.channel("mail")
+    bus = await shop.open()
+    bus.parts.road.lease_term = 0.03
+    store, usual, noted, thrice = bus.parts.store, bus.parts.store.note, list[Any](), asyncio.Event()
+
+    async def note(*told: Any) -> Any:
+        noted.append(told)
+        if len(noted) == 3:
+            thrice.set()
+        return await usual(*told)
+
+    monkeypatch.setattr(store, "note", note)
+    assert await usual(*SEEN) is None
+    working = asyncio.create_task(bus.work())
+    async with asyncio.timeout(20):
+        await thrice.wait()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    assert await usual(*SEEN) == shop.clock.now().isoformat()
+    assert set(noted) == {(*SEEN, shop.clock.now().isoformat())}

@@ -10,6 +10,7 @@ from contextlib import suppress
 from omnibus.errors import Conflict, StoreFull
 from omnibus.parts import Parts
 
+SEEN = ("work", "seen")  # the note that says when somebody worked last
 IDLE = 1.0  # seconds of machine time between two looks at an idle store
 
 
@@ -79,9 +80,11 @@ class Worker:
         return idle if due is None else min(max((due - self._now()).total_seconds(), 0.005), idle)
 
     async def _renew(self, stop: asyncio.Event) -> None:
-        """Keep what is in our hands, and free what a dead worker held."""
+        """Keep what is in our hands, free what a dead worker held, and let others see that somebody works."""
         road = self._parts.road
         while not stop.is_set():
+            with suppress(StoreFull):
+                await road.store.note(*SEEN, self._now().isoformat())
             await asyncio.sleep(road.lease_term / 3)
             with suppress(StoreFull):  # the next round renews
                 await road.store.renew(self._parts.dispatcher.lease, road.lease_term)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from .conftest import Shop
 
 
@@ -106,3 +108,26 @@ def test_a_launch_that_names_nobody_takes_no_name(shop: Shop):
     assert shop.json("campaign", "start", "news", "--to", "all", "--name", "spring")["recipients"] == 1
     assert "did you mean `spring`?" in shop.run("campaign", "status", "sprng").stderr
     assert "did you mean `spring`?" in shop.run("campaign", "pause", "sprin").stderr
+
+
+def test_status_says_when_nobody_works(shop: Shop):
+    """While something is to be done: a worker is seen by the note that it leaves."""
+    people(shop, 1)
+    (shop.folder / "messages" / "news.md").write_text("---\nvia: [web]\n---\n# News\n")
+    shop.say("campaign", "start", "news", "--to", "all", "--name", "spring")
+    idle = "nobody works on this store now: `omnibus work` does\n"
+    assert shop.say("campaign", "status", "spring").endswith(idle)
+    assert shop.json("campaign", "status", "spring")["working"] is False
+    note = "INSERT OR REPLACE INTO note (scope, name, value) VALUES ('work', 'seen', '{}')"
+    shop.sql(note.format(datetime.now(UTC).isoformat()))
+    assert shop.json("campaign", "status", "spring")["working"] is True
+    assert idle not in shop.say("campaign", "status", "spring")
+    shop.sql(note.format((datetime.now(UTC) - timedelta(minutes=2)).isoformat()))
+    assert shop.say("campaign", "status", "spring").endswith(idle)
+    shop.say("work", "--drain")
+    done = shop.say("campaign", "status", "spring")
+    assert (done.startswith("spring: done; "), idle in done) == (True, False)
+    shop.say("campaign", "start", "news", "--to", "all", "--name", "summer")
+    assert idle in shop.say("campaign", "status", "summer")
+    shop.say("campaign", "pause", "summer")
+    assert idle not in shop.say("campaign", "status", "summer")

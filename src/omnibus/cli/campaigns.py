@@ -111,22 +111,23 @@ def status(setup: Setup, name: str, *, watch: bool, as_json: bool) -> None:
 
     Example: omnibus campaign status spring-sale --watch
     """
+    from omnibus.cli.watching import NOBODY, needs_work, seconds_left, working
 
-    async def act(bus: Bus) -> tuple[Progress, float | None]:
-        from omnibus.cli.watching import seconds_left
-
+    async def act(bus: Bus) -> tuple[Progress, float | None, bool, bool]:
         found = await (_follow(bus, name) if watch else bus.campaigns.status(name))
-        return found, seconds_left(found, bus.now())
+        return found, seconds_left(found, bus.now()), await working(bus), await needs_work(bus, found)
 
-    found, left = setup.run(act)
+    found, left, works, stands_still = setup.run(act)
     if as_json:
-        print_json({**progress_shown(found), "seconds_left": left})
+        print_json({**progress_shown(found), "seconds_left": left, "working": works})
         return
     _say(found)
     rows = [(state, reason, count) for state, each in found.reasons.items() for reason, count in each.items()]
     if rows:
         print_table(("state", "reason", "deliveries"), rows, empty="")
-    if left is not None:
+    if stands_still:
+        click.echo(NOBODY)
+    elif left is not None:
         click.echo(f"about {timedelta(seconds=round(left))} left at the pace since the launch")
 
 

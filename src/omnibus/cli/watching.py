@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from omnibus.cli.printing import clean, console
 from omnibus.model.campaign import Standing
+from omnibus.work import SEEN
 
 if TYPE_CHECKING:
     from omnibus.bus import Bus
@@ -22,12 +23,28 @@ if TYPE_CHECKING:
 
 PAUSE = 1.0  # seconds between two looks; ten times what a look costs, if that is more
 LINES = 5.0  # seconds between two plain lines
+NOBODY = "nobody works on this store now: `omnibus work` does"
 MEMORY = 60.0  # seconds that the pace is measured over
+
+
+async def working(bus: Bus) -> bool:
+    """Tell whether somebody worked on the store within the last lease; a worker notes it three times in that time."""
+    seen = await bus.parts.store.note(*SEEN)
+    lease = timedelta(seconds=bus.parts.road.lease_term)
+    return seen is not None and bus.now() - datetime.fromisoformat(seen) < lease
+
+
+async def needs_work(bus: Bus, found: Sums) -> bool:
+    """Tell whether a campaign waits for somebody to work, and nobody does."""
+    rests = found.campaign.standing in {Standing.PAUSED, Standing.LOADING}
+    return not (rests or found.finished or await working(bus))
 
 
 async def follow(bus: Bus, name: str) -> Sums:
     """Show how far a campaign is until it is finished; gives its sums then."""
     seen: list[tuple[float, int]] = []
+    if await needs_work(bus, await bus.campaigns.status(name)):
+        click.echo(NOBODY, err=True)
     with _shown(name) as show:
         while True:
             begun = time.monotonic()
