@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -263,6 +264,27 @@ async def test_one_rests_no_longer_than_the_other_side_lets_it(
         assert (await client.request("POST", "/two")).body == b"ok"
         await client.aclose()
     assert (asked, opened) == ([b"/one", b"/two"], connections)
+
+
+async def test_a_connection_that_is_not_made_leaves_its_place_to_the_next() -> None:
+    async with FaultyServer(lambda _: Reply(204)) as server:
+        client = Client(limit=1)
+        for _ in range(3):
+            with pytest.raises(TryLater, match="not_connected"):
+                await client.request("POST", "http://127.0.0.1:1/x")
+        assert (await client.request("POST", f"{server.base_url}/x")).status == 204
+        await client.aclose()
+
+
+async def test_no_more_places_are_remembered_than_we_want(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "KEPT", 2)
+    async with AsyncExitStack() as stack:
+        servers = [await stack.enter_async_context(FaultyServer(lambda _: Reply(204))) for _ in range(4)]
+        client = Client()
+        for server in servers:
+            assert (await client.request("POST", f"{server.base_url}/x")).status == 204
+        assert len(client._wire._lines._doors) <= 2
+        await client.aclose()
 
 
 async def test_those_kept_elsewhere_make_room() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from omnibus import TryLater, Unknown
-from omnibus.http import Client
+from omnibus.http import Client, lines
 from omnibus.http.lines import _tls
 
 from .conftest import OK, Line, certificate, hurry, served
@@ -56,12 +57,20 @@ async def test_who_is_not_trusted_gets_nothing(case: str, tmp_path: Path, monkey
     async def talk(line: Line) -> None:
         asked.append(await line.asked())
 
+    made, usual = list[None](), lines.Lines._made
+
+    async def counted(self: lines.Lines, origin: Any) -> Any:
+        made.append(None)
+        return await usual(self, origin)
+
+    monkeypatch.setattr(lines.Lines, "_made", counted)
     async with served(talk, pem) as url:
         client = Client(url.replace("localhost", "127.0.0.1") if case == "another name" else url)
         with pytest.raises(TryLater, match="not_connected"):
             await client.request("POST", "/x", json={})
         await client.aclose()
     assert asked == []
+    assert len(made) == 1, "asked again, it would say the same"
 
 
 @pytest.mark.parametrize("case", ["closed", "cut", "half", "hangs"])

@@ -186,9 +186,9 @@ class Lines:
 
 def _again(error: BaseException) -> bool:
     """Tell whether another try to connect could do better."""
-    if isinstance(error, (aiohttp.ClientSSLError, aiohttp.ConnectionTimeoutError)):
+    if isinstance(error, aiohttp.ClientSSLError) or not isinstance(error, aiohttp.ClientConnectorError):
         return False
-    return isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error.os_error, Forbidden)
+    return not isinstance(error.os_error, Forbidden)
 
 
 _RETRYING = AsyncRetrying(
