@@ -183,6 +183,48 @@ async def test_what_is_ahead_when_the_store_goes_away_is_freed(
     await all_go(shop, rows)
 
 
+@pytest.mark.parametrize("when", ["before it is committed", "before it is answered"])
+async def test_a_claim_that_is_on_its_way_when_the_store_goes_away_is_freed(
+    when: str, bus: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it brings is held under a lease that was let go of: it is not sent under that, and is due again once it came."""
+    rows = await waiting(shop)
+    dispatcher, store, goes = bus.parts.dispatcher, bus.parts.store, asyncio.Event()
+    usual, begun = store.claim, asyncio.Event()
+
+    async def claim(*args: Any, patient: bool = False, **told: Any) -> Any:
+        if not patient:
+            return await usual(*args, patient=patient, **told)
+        monkeypatch.setattr(store, "claim", usual)
+        if when == "before it is committed":
+            begun.set()
+            await goes.wait()
+            return await usual(*args, patient=patient, **told)
+        found = await usual(*args, patient=patient, **told)
+        begun.set()
+        await goes.wait()
+        return found
+
+    monkeypatch.setattr(store, "claim", claim)
+    await dispatcher.round()
+    await dispatcher.round()
+    await asyncio.wait_for(begun.wait(), 10)
+    ahead_ = dispatcher.claims._ahead
+    assert ahead_ is not None
+    dispatcher.let_go()
+    while dispatcher.senders.tasks:
+        await asyncio.wait(dispatcher.senders.tasks)
+    settling = bus.parts.road.settling
+    while len(settling):
+        settling.flush()
+        await settling.work
+    await dispatcher.claims.free()
+    goes.set()
+    await ahead_
+    assert dispatcher.claims._ours == []
+    await all_go(shop, rows)
+
+
 async def test_nothing_is_claimed_ahead_where_answers_are_slow(
     bus: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
