@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+from click.testing import CliRunner
+
+from omnibus.campaigns.launching import Clerk
+from omnibus.cli import main
+
 from .conftest import Shop
 
 
@@ -131,3 +137,46 @@ def test_status_says_when_nobody_works(shop: Shop):
     assert idle in shop.say("campaign", "status", "summer")
     shop.say("campaign", "pause", "summer")
     assert idle not in shop.say("campaign", "status", "summer")
+
+
+def test_a_start_that_is_cut_short_says_what_stands(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    """Nothing was launched; the same command begins anew."""
+    people(shop, 1)
+    (shop.folder / "messages" / "news.md").write_text("---\nvia: [web]\n---\n# News\n")
+    file = shop.folder / "list.csv"
+    file.write_text("email\nc0@example.com\n")
+    words = ("campaign", "start", "news", "--to", str(file), "--name", "spring")
+
+    async def cut(*told: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Clerk, "_put", cut)
+        result = CliRunner().invoke(main, ["-c", str(shop.folder / "omnibus.toml"), *words])
+    assert result.exit_code == 1
+    assert (
+        "nothing was launched; where a list was cut short, the same `omnibus campaign start` begins anew"
+        in result.stderr
+    )
+    told = shop.say("campaign", "status", "spring")
+    assert told.startswith("spring: loading; ")
+    assert "nobody gets anything before its list is read; where a list was cut short" in told
+    assert shop.json(*words)["recipients"] == 1
+
+
+def test_what_is_not_allowed_says_what_is(shop: Shop):
+    """A campaign that is over, a name that is taken."""
+    people(shop, 1)
+    (shop.folder / "messages" / "news.md").write_text("---\nvia: [web]\n---\n# News\n")
+    shop.say("campaign", "start", "news", "--to", "all", "--name", "spring")
+    again = shop.run("campaign", "start", "welcome", "--to", "all", "--name", "spring")
+    assert (again.exit_code, again.stderr.endswith("; give this one another name\n")) == (2, True)
+    for _ in range(2):
+        assert shop.json("campaign", "pause", "spring")["standing"] == "paused"
+    for _ in range(2):
+        assert shop.json("campaign", "stop", "spring")["standing"] == "stopped"
+    for verb in ("resume", "pause"):
+        refused = shop.run("campaign", verb, "spring")
+        assert refused.exit_code == 2
+        assert "is stopped; it cannot become" in refused.stderr
+        assert "it is over for good; start another under its own name" in refused.stderr

@@ -95,7 +95,8 @@ class Campaigns:
 
     def _same(self, found: Campaign, wanted: Campaign, entries: Iterable[ListEntry]) -> Campaign:
         if found.digest and found.digest != digest_of(wanted, entries):
-            raise Conflict(f"there is a campaign `{found.name}` already, and it says something else or to others")
+            told = f"there is a campaign `{found.name}` already, and it says something else or to others"
+            raise Conflict(f"{told}; give this one another name")
         return found
 
     # ---- steer
@@ -132,7 +133,9 @@ class Campaigns:
     async def _steer(self, name: str, standing: Standing) -> Campaign:
         found = await self.get(name)
         if standing is not found.standing and standing not in STEERING[found.standing]:
-            raise Conflict(f"campaign `{name}` is {found.standing}; it cannot become {standing}")
+            over = "it is over for good; start another under its own name"
+            fix = over if found.standing is Standing.STOPPED else "wait until its list is read"
+            raise Conflict(f"campaign `{name}` is {found.standing}; it cannot become {standing}; {fix}")
         steered = await self.roll.steer(name, standing, self.timeline.now())
         await self.roll.follow(name, self.timeline.now(), CHUNK)
         self._rouse()

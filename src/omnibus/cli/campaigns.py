@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from omnibus.model.campaign import Campaign, Progress
 
 AFTERWARDS = "launched; `omnibus work` sends it, `omnibus campaign status {} --watch` shows how far it is"
+CUT = "{}; where a list was cut short, the same `omnibus campaign start` begins anew"
 
 
 @click.group()
@@ -53,7 +54,10 @@ def start(
     told, to, read = read_values(pairs, values), _recipients(targets), None
     aside = rejects or (to.with_name(f"{to.name}.rejects.csv") if isinstance(to, Path) else None)
 
+    launched = False
+
     async def act(bus: Bus) -> Progress:
+        nonlocal launched
         for each in to if isinstance(to, tuple) else ():
             await bus.customers.get(each)  # a slip of the pen shall not become a campaign to nobody
         seen = 0
@@ -65,9 +69,15 @@ def start(
                 seen, read = so_far.lines, so_far
 
             begun = await bus.campaigns.launch(message, to, name=name, rejects=aside, values=told, told=loaded)
+        launched = True
         return await _follow(bus, begun.name) if watch else await bus.campaigns.status(begun.name)
 
-    done = setup.run(act, strict=True)
+    try:
+        done = setup.run(act, strict=True)
+    except KeyboardInterrupt:
+        if not launched:
+            click.echo(CUT.format("nothing was launched"), err=True)
+        raise
     if as_json:
         rejected = str(aside) if aside and done.campaign.rejected else None
         print_json({**progress_shown(done), "rejects": rejected, "twice": read.twice if read else 0})
@@ -230,6 +240,8 @@ def _say(found: Progress) -> None:
     from omnibus.cli.watching import summary
 
     click.echo(f"{found.campaign.name}: {found.standing}; {summary(found)}")
+    if found.standing == "loading":
+        click.echo(CUT.format("nobody gets anything before its list is read"))
     if found.campaign.reason:
         click.echo(f"because: {found.campaign.reason}")
 
