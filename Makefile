@@ -8,7 +8,7 @@ EDITABLE := -e ".[server,dev]" -e "plugins/email[sandbox]" $(PLUGINS:%=-e plugin
 FILES := pyproject.toml constraints.txt $(PLUGINS:%=plugins/%/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench serve reliability clean
+.PHONY: help demo test check format docs bench serve reliability million clean
 
 help:  ## Say what can be made.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ serve: $(VENV)/.ready  ## Open the example shop, its till and a played outside w
 
 reliability: $(VENV)/.ready  ## Kill it, quick tier: demo, workers, database, network; accounts compared.
 	@$(BIN)/python -m pytest -q tests -m reliability
+
+million: $(VENV)/.ready  ## A campaign to a million on PostgreSQL, paused, killed, compared; MILLION="--store sqlite --people 100000".
+	@$(BIN)/python -m tests.reliability.million $(MILLION)
 
 clean:  ## Remove what was made.
 	@rm -rf $(VENV) omnibus-demo site

@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from omnibus.testing.postgres import Server
+from omnibus.testing.postgres import PostgresServer
 from tests.reliability.gauge import Gauge
 from tests.reliability.yard import Yard, opened
 
@@ -43,7 +43,7 @@ def store_of(told: str, folder: Path) -> Iterator[tuple[str, int | None]]:
     elif told != "postgresql":
         yield told, None
     else:
-        server = Server()
+        server = PostgresServer()
         try:
             yield server.url, int((server.home / "data" / "postmaster.pid").read_text().split()[0])
         finally:
