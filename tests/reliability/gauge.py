@@ -60,11 +60,13 @@ class Gauge:
             time.sleep(0.1)
 
     def between(self, first: int, last: int) -> dict[str, float]:
-        """Give µs of CPU a message, from one count of hand-overs to another; the same workers at both ends."""
+        """Give µs of CPU a message, from one count of hand-overs to another; nothing when that went too fast to see."""
         inside = [each for each in self.looks if first <= each.handed <= last]
+        many = inside[-1].handed - inside[0].handed if inside else 0
+        if not many:
+            return {}
         begin, end = inside[0], inside[-1]
         same = begin.cpu.keys() & end.cpu.keys()
-        many = end.handed - begin.handed
         workers = sum(end.cpu[each] - begin.cpu[each] for each in same)
         return {
             "worker_us": round(1e6 * workers / many),

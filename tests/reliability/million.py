@@ -27,6 +27,7 @@ from tests.reliability.gauge import Gauge
 from tests.reliability.yard import Yard, opened
 
 PAUSED, KILLED = 0.3, 0.65
+HURRIED = 0.5, 0.85  # shares at which the provider waits for the pause, and for the kill: few people are soon told
 
 
 def say(what: str, **told: object) -> None:
@@ -91,6 +92,7 @@ def paused(yard: Yard, gauge: Gauge) -> dict[str, Any]:
     begun = time.time()
     yard.run("campaign", "pause", "spring")
     answered = time.time()
+    yard.room(int(HURRIED[1] * yard.people))
     status: dict[str, Any] = {"states": {"sending": 1}}
     while status["states"].get("sending"):
         status = yard.run("campaign", "status", "spring")
@@ -100,7 +102,16 @@ def paused(yard: Yard, gauge: Gauge) -> dict[str, Any]:
         "paused and balanced", answered_in=f"{answered - begun:.1f} s", handed_over_after=after, states=status["states"]
     )
     yard.run("campaign", "resume", "spring")
-    return {"pause_seconds": round(answered - begun, 1), "handed_over_after": after, "audit_at_pause": audit}
+    return {
+        "pause_answered_s": round(answered - begun, 1),
+        "handed_over_after": after,
+        "audit_at_pause": counted(audit),
+    }
+
+
+def counted(audit: dict[str, int]) -> dict[str, int]:
+    """Leave out what is nought."""
+    return {name: count for name, count in audit.items() if count}
 
 
 def killed(yard: Yard, workers: Workers) -> dict[str, Any]:
@@ -110,12 +121,13 @@ def killed(yard: Yard, workers: Workers) -> dict[str, Any]:
     before = sum(1 for _ in yard.handed())
     audit = yard.audit()
     say("killed and balanced", processes=count, handed_over=before, sent=audit["sent"], waiting=audit["waiting"])
+    yard.room()
     again = time.time()
     workers.start()
     workers.gauge.wait(lambda: workers.gauge.looks[-1].handed > before)
     first = next(at for at, _, _ in yard.handed() if at > again)
     say("goes on", first_after=f"{first - again:.1f} s")
-    return {"killed_at": before, "audit_after_kill": audit, "first_after_restart_s": round(first - again, 1),
+    return {"killed_at": before, "audit_after_kill": counted(audit), "first_after_restart_s": round(first - again, 1),
             "down_s": round(again - begun, 1)}  # fmt: skip
 
 
@@ -123,6 +135,7 @@ def played(yard: Yard, gauge: Gauge, workers: Workers) -> dict[str, Any]:
     """Play the whole campaign; gives its figures."""
     many = yard.people
     yard.run("campaign", "start", "news", "--to", "all", "--name", "spring")
+    yard.room(int(HURRIED[0] * many))
     begun = time.time()
     workers.start()
     say("started")
@@ -140,8 +153,8 @@ def played(yard: Yard, gauge: Gauge, workers: Workers) -> dict[str, Any]:
     first, last = gauge.between(many // 20, many * 3 // 20), gauge.between(many * 17 // 20, many * 19 // 20)
     return figures | {
         "people": many, "store": "postgresql" if yard.shared else "sqlite", "seconds": round(seconds), "exit_of_work": code,
-        "audit_at_end": audit, "around_10_percent": first, "around_90_percent": last,
-        "cpu_90_to_10": round(last["worker_us"] / first["worker_us"], 3),
+        "audit_at_end": counted(audit), "around_10_percent": first, "around_90_percent": last,
+        "cpu_90_to_10": round(last["worker_us"] / first["worker_us"], 3) if first and last else None,
         "peak_mib_at_10": gauge.peaks(many // 10), "peak_mib_at_60": gauge.peaks(many * 6 // 10),
         "peak_mib_at_99": gauge.peaks(many * 99 // 100), "compared": compared, "states": done["states"],
     }  # fmt: skip
