@@ -2,7 +2,7 @@
 
 Two workers on PostgreSQL, each a command of its own; one on SQLite. The truth is the provider's own ledger, held against
 the books at the end: nobody lost, nobody told by two attempts, and neither side knows of a hand-over that the other does
-not. OMNIBUS_KILLS sets the number (quick tier: 4, half of it on SQLite), OMNIBUS_SEED where they fall.
+not. OMNIBUS_KILLS sets the number (quick tier: 3, half of it on SQLite), OMNIBUS_SEED where they fall.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.reliability.yard import Yard, opened, until
 
 pytestmark = pytest.mark.reliability
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("OMNIBUS_KILLS", "4"))
+KILLS = int(os.environ.get("OMNIBUS_KILLS", "3"))
 PEOPLE = int(os.environ.get("OMNIBUS_KILL_PEOPLE", str(max(1_000, 150 * KILLS))))
 
 
