@@ -12,7 +12,7 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from omnibus import State
-from omnibus.errors import StoreFull
+from omnibus.errors import FacetError, StoreFull
 from omnibus.server import make_app
 from omnibus.testing import fake_report
 from omnibus.testing.serving import read_body
@@ -141,6 +141,20 @@ async def test_stopping_while_the_store_is_away_is_asked_for_again(
         answer = await web.post(link(shop, one), content=b"topic=all")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert (await web.post(link(shop, one), content=b"topic=all")).status_code == 200
+
+
+async def test_a_page_that_asks_what_is_not_known_is_asked_for_again(
+    shop: Any, web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A facet that could not be folded is no fault of whoever asks."""
+    one = await sent(shop)
+
+    async def unknown(*told: Any) -> Any:
+        raise FacetError("points", one.customer, "ValueError")
+
+    monkeypatch.setattr(shop.bus.parts.store, "put", unknown)
+    answer = await web.post(link(shop, one), content=b"topic=all")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
 
 
 SHOP = "https://acme.example/boots"

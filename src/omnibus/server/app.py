@@ -13,7 +13,7 @@ from starlette.responses import Response as Answer
 from starlette.routing import Route
 
 from omnibus.bus import Bus
-from omnibus.errors import Conflict, StoreFull
+from omnibus.errors import Conflict, FacetError, StoreFull
 from omnibus.model.request import Request
 from omnibus.server.desk import BusDesk
 from omnibus.server.pages import follow, unsubscribe
@@ -57,7 +57,7 @@ def make_app(bus: Bus, closing: asyncio.Event | None = None) -> Starlette:
         return Answer("not now; please try again in a minute", 503, {"retry-after": "30"})
 
     return Starlette(
-        exception_handlers={StoreFull: not_now, Conflict: not_now},
+        exception_handlers=dict.fromkeys((StoreFull, Conflict, FacetError), not_now),
         routes=[
             Route("/hooks/{channel}/{provider}", hook, methods=["GET", "POST", "PUT"]),
             Route("/u/{token}", stop, methods=["GET", "POST"]),
