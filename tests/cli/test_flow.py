@@ -114,7 +114,7 @@ def test_a_delivery_and_its_whole_story(shop: Shop, ada: str):
     assert "3 accepted = 3 final + 0 waiting" in shop.say("audit")
     assert shop.json("rebuild") == {"ok": True, "customers": 1, "differed": []}
     assert shop.json("rebuild", "email:ada@example.com")["customers"] == 1
-    assert shop.json("dead") == []
+    assert shop.json("dead") == {"deliveries": [], "facets": []}
 
 
 def test_preview_writes_pictures_and_stores_nothing(shop: Shop, ada: str, tmp_path: Path):
