@@ -14,14 +14,20 @@ import pytest
 from omnibus.model.delivery import State
 from omnibus.model.event import Event
 from omnibus.store import Change, Grant, Limit, Move, Outcome, Settlement, Wish
-from omnibus.stores.sqlite import Sqlite, batch, straight
+from omnibus.stores.sqlite import Sqlite, alike, batch, straight
 from omnibus.testing.contracts.store import NOW, attempt, delivery, event, settled
 
 LATER = NOW + timedelta(minutes=1)
 WHO = ("ada", "bob", "cat", "dan")
+#: what a hand-over before this one left behind
+EARLIER = (
+    "UPDATE delivery SET identity='email:b', provider_id='p-0', channel='post', provider='two', attempts=4",
+    "UPDATE attempt SET provider_id='p-0', details='[0]'",
+)
 TABLES = {
     "event": "source, id, type, time, subject, data, heard", "context": "*", "attempt": "*", "decision": "delivery, at, body",
-    "delivery": "id, customer, state, reason, due, channel, provider, provider_id, tried, attempts, flagged, watched, lease",
+    "delivery": "id, customer, state, reason, due, channel, provider, identity, provider_id, tried, attempts, faults, flagged, withdraw,"
+    " watched, lease",
     "lane": "customer, due, urgent, lease", "code": "*",
 }  # fmt: skip
 
@@ -70,6 +76,46 @@ def sent(who: str, version: int = 1, *, state: State = State.SENT, events: Seque
     )  # fmt: skip
 
 
+def strange(settlements: list[Settlement], mishap: str) -> list[Settlement]:
+    """Let one of them, or all, say something else."""
+    if mishap == "known":
+        settlements[1] = sent("bob", events=[event("first-bob", "bob")])
+    elif mishap == "stale":
+        settlements[2] = sent("cat", 7)
+    elif mishap == "held":
+        settlements[0] = replace(settlements[0], state=State.HELD, due=LATER, outcome=None)
+    elif mishap == "ended":
+        settlements[2] = replace(settlements[2], state=State.FAILED)
+    elif mishap == "unlike":
+        settlements[1] = replace(
+            settlements[1], identity="email:another", provider="two", outcome=Outcome("a-bob", "refused")
+        )
+    elif mishap == "kept":  # what is not told stays as it was
+        same = dict.fromkeys(("channel", "provider", "identity", "provider_id", "attempts"))
+        more = {
+            "tried": ("mail/one/a",),
+            "faults": 2,
+            "flagged": True,
+            "withdraw": True,
+            "reason": "lost",
+            "due": LATER,
+        }
+        lost = {**same, **more, "watched": False, "decision": '{"v":3}'}
+        return [
+            replace(each, **lost, outcome=Outcome(f"a-{each.customer}", "unknown", "lost", counts=False))
+            for each in settlements
+        ]
+    elif mishap == "unwatched":
+        return [replace(each, watched=True) for each in settlements]
+    elif mishap == "gone":
+        return [replace(each, lease="other", watched=False) for each in settlements]
+    elif mishap == "bare":
+        return [replace(each, change=None, watched=False) for each in settlements]
+    elif mishap == "lost":
+        settlements[1] = replace(settlements[1], lease="other")
+    return settlements
+
+
 async def play(path: Path, mishap: str) -> tuple[list[Any], dict[str, list[Any]]]:
     """Claim, attempt and settle a batch to which something happens; gives every answer and all rows after it."""
     store = await shop(path)
@@ -88,32 +134,27 @@ async def play(path: Path, mishap: str) -> tuple[list[Any], dict[str, list[Any]]
         tries[1] = replace(tries[1], lease="other")
     elif mishap == "dead":
         tries = [replace(each, lease="other") for each in tries]
+    elif mishap == "unlike":
+        tries[1] = replace(tries[1], channel="post")
     elif mishap == "paused":
         await store.pause("mail/one", LATER, "429")
-    elif mishap == "merged":
+    elif mishap in {"merged", "bare"}:
         assert await store.merge("bob", "cat", [Change("cat", 1)])
     answers: list[Any] = list(await store.attempt(tries))
     settlements = [sent(each, int(each != "eve")) for each in who]
+    if mishap == "kept":
+        await store.engine.write(lambda db: [db.execute(each) for each in EARLIER] and None)
     if mishap == "overtaken":
         await store.put([Change("bob", 1, moves=(Move("d-bob", State.DELIVERED, attempt="a-bob"),), now=NOW)])
-    elif mishap == "known":
-        settlements[1] = sent("bob", events=[event("first-bob", "bob")])
-    elif mishap == "stale":
-        settlements[2] = sent("cat", 7)
-    elif mishap == "held":
-        settlements[0] = replace(settlements[0], state=State.HELD, due=LATER, outcome=None)
-    elif mishap == "unwatched":
-        settlements[1] = replace(settlements[1], watched=True)
-    elif mishap == "lost":
-        settlements[1] = replace(settlements[1], lease="other")
-    answers += await store.settle(settlements)
+    answers += await store.settle(strange(settlements, mishap))
     await store.aclose()
     return answers, dump(path)
 
 
 @pytest.mark.parametrize(
     "mishap",
-    ["none", "stranger", "over", "moved", "zombie", "dead", "paused", "merged", "overtaken", "known", "stale", "held", "unwatched", "lost"],
+    ["none", "stranger", "over", "moved", "zombie", "dead", "paused", "merged", "overtaken", "known", "stale", "held", "ended", "unlike", "kept", "unwatched", "gone", "bare",
+     "lost"],
 )  # fmt: skip
 async def test_both_ways_write_the_same(
     blank: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, mishap: str
@@ -122,6 +163,7 @@ async def test_both_ways_write_the_same(
     quickly = await play(blank("quick.db"), mishap)
     monkeypatch.setattr(straight, "attempt", lambda *_: False)
     monkeypatch.setattr(straight, "settle", lambda *_: False)
+    monkeypatch.setattr(alike, "FEW", 1_000)
     assert await play(blank("slow.db"), mishap) == quickly
 
 
@@ -135,6 +177,26 @@ async def test_what_is_usual_is_not_looked_up(blank: Callable[[str], Path], monk
     assert [row[2] for row in rows["delivery"]] == ["sent", "sent", "sent", "sent", "sending", "queued"]
     assert [row[3] for row in rows["lane"]] == [None, None, None, None, "w"]
     assert len(rows["decision"]) == len(WHO) + 1
+
+
+async def test_rows_that_are_alike_are_one_statement(
+    blank: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that would be a statement a row are not even prepared."""
+    expected = await play(blank("usual.db"), "none")
+    for name in ("ATTEMPT", "CLOSED", "_SETTLED"):
+        monkeypatch.setattr(straight, name, "no statement")
+    assert await play(blank("store.db"), "none") == expected
+
+
+def test_what_a_list_would_cut_off_is_no_list(blank: Callable[[str], Path]) -> None:
+    """A text that holds a NUL is left to a statement of its own."""
+    db = apsw.Connection(str(blank("store.db")))
+    rows = [("d-1", 1, '{"v":1}'), ("d-2", 1, '{"v":"\0"}'), ("d-3", 1, "{}")]
+    assert not alike.decisions(db, rows)
+    assert alike.decisions(db, [*rows[::2], rows[0]])
+    assert [row[0] for row in db.execute("SELECT delivery FROM decision ORDER BY seq")] == ["d-1", "d-3", "d-1"]
+    db.close()
 
 
 async def test_a_batch_leaves_the_prepared_statements_of_the_next_where_they_are(blank: Callable[[str], Path]) -> None:
@@ -180,8 +242,9 @@ def test_the_hot_statements_find_their_rows_by_keys(blank: Callable[[str], Path]
     db = apsw.Connection(str(blank("store.db")))
     hot = [batch._URGENT, batch._DUE, batch._TAKEN, batch.LEASED, batch._STANDING, batch._SPENT, straight._GUARDED]
     hot += [straight._CONTEXT, straight._SETTLED, straight._WATCHED, straight._FREED, straight.CLOSED]
+    hot += [alike.ATTEMPTS, alike.DECISIONS, alike.CLOSED, alike.SETTLED, alike.WATCHED]
     for statement in hot:
-        count = statement.count("?") if "?1" not in statement else 12
+        count = statement.count("?") if "?1" not in statement else 17
         rows = db.execute(f"EXPLAIN QUERY PLAN {statement}", tuple([None] * _bound(statement, count)))
         plan = [row[3] for row in rows]
         assert not [step for step in plan if step.startswith("SCAN") and "VIRTUAL TABLE" not in step], statement

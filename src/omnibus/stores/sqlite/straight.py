@@ -12,9 +12,10 @@ from datetime import datetime
 import apsw
 
 from omnibus.model.delivery import MOVES, State
-from omnibus.store import Change, Settlement, Try
+from omnibus.store import Change, Outcome, Settlement, Try
 from omnibus.stores.rows import event_row
 from omnibus.stores.schema import to_micros
+from omnibus.stores.sqlite import alike
 from omnibus.stores.sqlite.engine import Stale
 from omnibus.stores.sqlite.listing import EACH, listed
 from omnibus.stores.sqlite.statements import (
@@ -65,12 +66,11 @@ def attempt(db: apsw.Connection, tries: Sequence[Try]) -> bool:
 
 def write_attempts(db: apsw.Connection, tries: Sequence[Try]) -> None:
     """Write down what was granted."""
-    db.executemany(ATTEMPT, [attempt_row(each) for each in tries])
+    if not alike.attempts(db, tries):
+        db.executemany(ATTEMPT, [attempt_row(each) for each in tries])
     if codes := [(code.hash, code.offer, code.customer) for each in tries for code in each.codes]:
         db.executemany(CODE, codes)
-    db.executemany(
-        DECISION, [(each.delivery, to_micros(each.started), each.decision) for each in tries if each.decision]
-    )
+    _decide(db, [(each.delivery, to_micros(each.started), each.decision) for each in tries if each.decision])
 
 
 def usual(each: Settlement) -> bool:
@@ -94,13 +94,13 @@ def settle(db: apsw.Connection, plain: Sequence[Settlement], now: datetime, stir
     stamp = to_micros(now)
     try:
         with db:
-            _all(db, _WATCHED, [_mine(each) for each in plain if each.watched])
-            _all(db, _SETTLED, [_mine(each) for each in plain if not each.watched])
+            _leave(db, [each for each in plain if each.watched], watched=True)
+            _leave(db, [each for each in plain if not each.watched], watched=False)
             _all(db, _CONTEXT, [context_row(each) for each in changes if each.version])
             _all(db, _FIRST, [context_row(each) for each in changes if not each.version])
             _all(db, EVENT_IN, event_rows(changes, stirring))
-            db.executemany(CLOSED, [closed_row(each.outcome, stamp) for each in plain if each.outcome is not None])
-            db.executemany(DECISION, [(each.delivery, stamp, each.decision) for each in plain if each.decision])
+            _close(db, [each.outcome for each in plain if each.outcome is not None], stamp)
+            _decide(db, [(each.delivery, stamp, each.decision) for each in plain if each.decision])
             db.execute(_FREED, (listed([each.customer for each in plain]),))
     except Stale:
         return False
@@ -114,6 +114,29 @@ def event_rows(changes: Sequence[Change], stirring: frozenset[str]) -> list[Row]
         for change in changes
         for event in change.events
     ]
+
+
+def _decide(db: apsw.Connection, rows: Sequence[tuple[str, int, str]]) -> None:
+    if rows and not alike.decisions(db, rows):
+        db.executemany(DECISION, rows)
+
+
+def _close(db: apsw.Connection, outcomes: Sequence[Outcome], stamp: int) -> None:
+    if outcomes and not alike.closed(db, outcomes, stamp):
+        db.executemany(CLOSED, [closed_row(each, stamp) for each in outcomes])
+
+
+def _leave(db: apsw.Connection, plain: Sequence[Settlement], *, watched: bool) -> None:
+    """Let deliveries go from these hands.
+
+    Raises:
+        Stale: one of them is not in them; the caller rolls back.
+    """
+    changed = alike.settled(db, plain, watched=watched)
+    if changed is None:
+        _all(db, _WATCHED if watched else _SETTLED, [_mine(each) for each in plain])
+    elif changed != len(plain):
+        raise Stale
 
 
 def _mine(each: Settlement) -> Row:
