@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from omnibus.cli import main
@@ -177,6 +178,17 @@ def test_a_timeline_is_read_by_people(shop: Shop, ada: str):
     assert "id cart-1, currency GBP, url https://shop.acme.example/cart, lines 1" in shown
     assert "provider_id" not in shown
     assert "{" not in shown
+
+
+def test_on_a_narrow_terminal_ids_leave_room_for_what_they_are_about(
+    shop: Shop, ada: str, monkeypatch: pytest.MonkeyPatch
+):
+    shop.say("send", "cart-reminder", ada)
+    assert "  message    cart-reminder\n" not in shop.say("deliveries")
+    monkeypatch.setattr("omnibus.cli.printing.WIDTH", 80)
+    shown = shop.say("deliveries")
+    assert "  message    cart-reminder\n" in shown
+    assert f"  customer   {ada}\n" in shown
 
 
 def test_what_strangers_wrote_does_not_steer_the_terminal(shop: Shop, ada: str):

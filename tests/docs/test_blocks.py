@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -70,6 +72,29 @@ class TestFax(ChannelContract):
 
     def channel(self) -> omnibus.Channel:
         return imported("fax_example", FAX.read_text("utf-8")).Fax()
+
+
+def test_the_provider_of_the_page_passes_the_tests_of_the_page(tmp_path: Path):
+    (whole,) = [each.body for each in blocks(ROOT / "docs/howto/add-a-provider.md") if "class Acme" in each.body]
+    shown = [each.body for each in blocks(ROOT / "docs/howto/test-a-plugin.md")]
+    (tests,) = [each for each in shown if "class TestAcme" in each]
+    (report,) = [each for each in shown if '"provider_id": "F1"' in each]
+    arrived, ringing = ([each for each in shown if f'"{status}"' in each] for status in ("arrived", "ringing"))
+    files = {
+        "fax.py": FAX.read_text("utf-8"), "acme.py": whole.partition("\n\nacme = ")[0], "test_plugin.py": tests,
+        "pytest.ini": "[pytest]\nasyncio_mode = auto\n", "webhooks/acme/delivered.body": arrived[0],
+        "webhooks/acme/delivered.json": report, "webhooks/acme/no-news.body": ringing[0], "webhooks/acme/no-news.json": "[]",
+    }  # fmt: skip
+    (tmp_path / "webhooks/acme").mkdir(parents=True)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    path = os.pathsep.join([str(tmp_path), *(each for each in [os.environ.get("PYTHONPATH")] if each)])
+    done = subprocess.run(
+        words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert " passed" in done.stdout
 
 
 def test_the_fax_is_used_from_a_file_outside_any_package(shop: Path):

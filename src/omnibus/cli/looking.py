@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from omnibus.model.event import Event
 
 DULL = {"delivery", "attempt", "provider_id", "identity", "audience", "run", "version", "node"}
+MOMENT = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d(?:\.\d+)?\+00:00$")
+SHORT = r"\1 \2Z"
 FIRST = {"message", "journey", "offer", "channel"}
 
 POISON = "poison:"  # begins the reason of a delivery that was parked after repeated faults
@@ -48,7 +51,7 @@ def brief(event: Event) -> str:
     dull = {*DULL, "topic", "purpose", "expires"} if event.type.startswith("message.") else DULL
     told = {key: value for key, value in event.data.items() if value not in ("", None) and key not in dull}
     return ", ".join(
-        f"{key} {len(value)}" if isinstance(value, list | tuple) else f"{key} {value}"
+        f"{key} {len(value) if isinstance(value, list | tuple) else MOMENT.sub(SHORT, str(value))}"
         for key, value in sorted(told.items(), key=lambda each: each[0] not in FIRST)
         if not isinstance(value, Mapping)
     )

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH = 160  # columns where nobody looks: a pipe or a file
+ID = 36  # letters of an id
 EVERY = 1000  # things between two plain lines of a long work
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,12 +61,27 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty:
         click.echo(empty)
         return
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    least = 0
     for index, name in enumerate(columns):
         ids = any(_ID.fullmatch(row[index].plain) for row in cells)  # an id that is cut cannot be copied
         table.add_column(name, overflow="fold", no_wrap=ids)
+        least += ID + 2 if ids else 10
+    screen = console()
+    if least > screen.width and least > 10 * len(columns):  # beside the ids there is no room for anything else
+        for row in cells:
+            screen.print(*_record(columns, row), sep="\n")
+        return
     for row in cells:
         table.add_row(*row)
-    console().print(table)
+    screen.print(table)
+
+
+def _record(columns: Sequence[str], row: Sequence[Text]) -> Iterator[Text]:
+    """Write a row as lines: its first cell, then each other that is not empty under its name."""
+    yield Text(row[0].plain, style="bold")
+    for name, cell in zip(columns[1:], row[1:], strict=True):
+        if cell.plain:
+            yield Text(f"  {name:<10} ").append_text(cell)
 
 
 def clean(value: Any) -> str:

@@ -44,7 +44,22 @@ def doctor(ctx: click.Context, deadline: float, *, offline: bool, as_json: bool)
 
 def _print(found: list[Finding]) -> None:
     marks = {"ok": "ok", "note": "note", "warning": "WARNING", "broken": "BROKEN"}
-    rows = [(marks[each.state], each.about, each.text + (f"\n→ {each.fix}" if each.fix else "")) for each in found]
+    together: dict[tuple[str, str, str], list[str]] = {}  # notes that say the same are one row
+    for place, each in enumerate(found):
+        alike = each.state if each.state == "note" else f"{each.state} {place}"
+        together.setdefault((alike, each.text, each.fix), []).append(each.about)
+    rows = [
+        (marks[state.partition(" ")[0]], _names(about), text + (f"\n→ {fix}" if fix else ""))
+        for (state, text, fix), about in together.items()
+    ]
     print_table(("", "what", "found"), rows, empty="")
     broken, warnings = (sum(each.state == state for each in found) for state in ("broken", "warning"))
-    click.echo(f"{broken} broken, {warnings} warnings")
+    click.echo(f"{broken} broken, {warnings} warning{'' if warnings == 1 else 's'}")
+
+
+def _names(about: list[str]) -> str:
+    """Name what a row is about: ``channel sms``, or one under the other, ``channels display`` and ``push``."""
+    if len(about) == 1:
+        return about[0]
+    kind, _, first = about[0].partition(" ")
+    return "\n".join([f"{kind}s {first}", *(f"  {each.partition(' ')[2]}" for each in about[1:])])
