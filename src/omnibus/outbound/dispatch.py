@@ -29,6 +29,7 @@ from omnibus.outbound.overtake import Overtaking
 from omnibus.outbound.prepare import Preparation, Ready, waiting
 from omnibus.outbound.road import Road, settle_soon
 from omnibus.outbound.senders import STEADY, Senders
+from omnibus.outbound.settle import MOMENT, PRESSED
 from omnibus.outbound.take_off import take_off
 from omnibus.outbound.turn import in_turn
 from omnibus.store import Grant, Loaded, OpenAttempt, Outcome
@@ -97,6 +98,7 @@ class Dispatcher:
         """Claim once and start what may go; returns how many were claimed."""
         self._tell()
         self.working, limit = True, 0
+        self.road.settling.moment = PRESSED if self.claims.pressed else MOMENT
         while limit < 1:  # what is urgent may have taken the room again
             await self._room()
             self.road.settling.flush()

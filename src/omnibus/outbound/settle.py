@@ -21,6 +21,7 @@ from omnibus.store import Loaded, Settlement
 from omnibus.timeline import TRIES, Timeline
 
 MOMENT = 0.01  # seconds of machine time that an answer waits for others to be written down with
+PRESSED = 0.1  # the same while there is more than we can take: the next claim, which comes sooner, takes it along
 PATIENCE = 600  # tries, a second apart, to write an answer down while the store has no room
 
 
@@ -66,6 +67,7 @@ class Settling:
         self._waiting: list[Pending] = []
         self._batch: list[Pending] = []
         self._timer: asyncio.TimerHandle | None = None
+        self.moment = MOMENT  # how long an answer waits at most
         self.work: asyncio.Task[None] | None = None
         self.failure: BaseException | None = None
 
@@ -81,7 +83,7 @@ class Settling:
         """Take one in; it is committed at the next flush, or after a moment."""
         self._waiting.append(asked)
         if self.work is None and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(MOMENT, self.flush)
+            self._timer = asyncio.get_running_loop().call_later(self.moment, self.flush)
 
     def flush(self) -> None:
         """Begin to commit what waits; whoever is about to bring a commit of their own, or has nothing else to do, calls it."""
@@ -103,7 +105,7 @@ class Settling:
         finally:
             self._batch, self.work = [], None
             if self._waiting:  # answered meanwhile
-                self._timer = asyncio.get_running_loop().call_later(MOMENT, self.flush)
+                self._timer = asyncio.get_running_loop().call_later(self.moment, self.flush)
 
     async def _patiently(self, batch: Sequence[Pending]) -> None:
         """Commit one batch; what a provider answered is worth waiting for room."""

@@ -187,8 +187,8 @@ async def test_the_network_falls_silent(shop: Any, line: Line, monkeypatch: pyte
     await launched(shop)
     usual = engine.Engine._again
 
-    async def impatient(self: Any, act: Any, patience: float, silence: float) -> Any:
-        return await usual(self, act, patience, min(silence, 0.5))
+    async def impatient(self: Any, act: Any, patience: float, silence: float, **more: Any) -> Any:
+        return await usual(self, act, patience, min(silence, 0.5), **more)
 
     monkeypatch.setattr(engine.Engine, "_again", impatient)
 

@@ -130,6 +130,32 @@ async def test_whoever_is_cancelled_leaves_nothing_open(
     assert (await (await held.execute(COUNT)).fetchone())[0] == 0
 
 
+async def test_whoever_is_cancelled_while_rolling_back_leaves_nothing_open(
+    line: Any, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is in doubt: nobody gets it again."""
+    rolling, usual = asyncio.Event(), exchange._hear
+
+    async def hear() -> None:
+        if rolling.is_set():
+            await asyncio.Event().wait()
+        await usual()
+
+    async def job(db: Any) -> None:
+        await db.execute(NOTE, {"scope": "s", "name": "n"})
+        rolling.set()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(exchange, "_hear", hear)
+    waiting = asyncio.create_task(committed(exchange, job))
+    await rolling.wait()
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert line.closed
+
+
 async def test_a_line_that_breaks_is_told(line: Any, exchange: Exchange, connect: Any) -> None:
     other = await connect()
 
@@ -149,6 +175,16 @@ async def test_more_than_the_line_holds_goes_both_ways(exchange: Exchange) -> No
     async with asyncio.timeout(60), exchange.talking() as db:
         told = [await db.execute("SELECT %s::text", (text,)) for _ in range(200)]
         assert sum([len((await each.fetchone())[0]) for each in told]) == 200 * len(text)
+
+
+async def test_one_value_that_no_buffer_holds_is_sent_while_replies_are_read(exchange: Exchange) -> None:
+    """What was said before fills the line with replies: the server reads on only when these are taken."""
+    text = "x" * 30_000_000
+    async with asyncio.timeout(60), exchange.talking() as db:
+        rows = await db.execute("SELECT repeat('y', 1000) FROM generate_series(1, 20000)")
+        long = await db.execute("SELECT length(%s::text)", (text,))
+        assert len(await rows.fetchall()) == 20_000
+        assert (await long.fetchone())[0] == len(text)
 
 
 async def test_rows_are_counted_once_they_are_written(exchange: Exchange) -> None:

@@ -179,7 +179,7 @@ async def test_closing_tells_what_waits(url: str) -> None:
             await asyncio.sleep(0)
             told.extend(given)
 
-        async def read(self, job: Any) -> None:
+        async def read(self, job: Any, **_: Any) -> None:
             await asyncio.sleep(0)
             await job(self)
 

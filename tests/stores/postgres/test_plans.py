@@ -11,7 +11,7 @@ import pytest
 
 from omnibus.stores.postgres import Postgres, beside, dropping, ear, loading, outbox, plain, telling
 from omnibus.stores.postgres import statements as sql
-from omnibus.stores.postgres.engine import PIN, UNPIN
+from omnibus.stores.postgres.connections import PIN, UNPIN
 
 LISTED = '["c1", "c2"]'
 HOT: dict[str, tuple[str, Any]] = {

@@ -65,7 +65,7 @@ async def test_trap_2_an_earlier_one_that_commits_during_a_claim_waits(
     await ada.accept([wish(delivery("second", due=NOW))])
     first = await connect()
     async with first.transaction():
-        found, _ = await outbox.claim(first, NOW, 10, "w1", TERM, urgent=False)
+        found, _ = await outbox.claim(first, outbox.ClaimTerms(NOW, 10, "w1", TERM))
         assert [each.id for each in found] == ["second"]
         accepting_ = asyncio.create_task(ada.accept([wish(delivery("first", due=NOW - timedelta(hours=1)))]))
         assert await take(ada, "w2") == [], "the lane is in other hands, so it is passed over without waiting"

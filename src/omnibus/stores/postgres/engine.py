@@ -7,53 +7,30 @@ https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPS
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg import errors
-from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+from psycopg_pool import PoolClosed, PoolTimeout
 
 from omnibus.errors import StoreFull
+from omnibus.stores.postgres.connections import LOOSEN, PATIENCE, PIN, Connections, PooledConnection, answering
 from omnibus.stores.postgres.exchange import CLASH, Exchange
 from omnibus.stores.texts import nul
 
 T = TypeVar("T")
 
-
-class PooledConnection(psycopg.AsyncConnection[Any]):
-    """Hold a connection of the pool, and what is remembered of it."""
-
-    exchange: Exchange
-
-
 Connection = psycopg.AsyncConnection[Any] | Exchange  # a job may run in a transaction of the app's own
 Job = Callable[[Connection], Awaitable[T]]
 
 SIZE = 10  # connections of one process
-PATIENCE = 5.0  # seconds that a call waits for a database that is away
-LONG = 30.0  # the same for what must not be lost: the answers of providers
+LONG = 30.0  # seconds that a call waits for what must not be lost: the answers of providers
 SILENCE = 45.0  # seconds after which a connection that does not answer is given up: longer than any statement may take
 CLASHES = 12  # times that a call runs again because another transaction was in the way
-
-#: a cut network is found out by the kernel, not by waiting for an answer that cannot come
-LINE = {
-    "connect_timeout": 5, "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
-}  # fmt: skip
-#: a stuck statement, a stuck lock and a forgotten transaction end by themselves: docs/reference/store-and-scale.md
-SETTINGS = (
-    ("statement_timeout", "30s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s"),
-    ("plan_cache_mode", "force_custom_plan"),  # a plan made for an empty outbox is a disaster for a full one
-    ("jit", "off"), ("synchronous_commit", "on"), ("application_name", "omnibus"),
-)  # fmt: skip
 
 AWAY = (
     psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction, PoolTimeout, PoolClosed,
@@ -62,15 +39,7 @@ AWAY = (
 
 
 NUMBER = "SELECT pg_current_xact_id()::text, pg_postmaster_start_time()::text"
-#: hot statements are planned once a connection: each finds its rows by key, and is not left to find another way
-PINNED = {
-    "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_bitmapscan": "off",
-    "enable_hashjoin": "off", "enable_mergejoin": "off",
-}  # fmt: skip
-_PINS = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in PINNED.items())
-PIN, PINNED_NUMBER = f"SELECT {_PINS}", f"{NUMBER}, {_PINS}"
-_PLAN = {"plan_cache_mode": "force_custom_plan"}
-UNPIN = "SELECT " + ", ".join(f"set_config('{name}', '{_PLAN.get(name, 'on')}', true)" for name in PINNED)
+HASTY = f"{NUMBER}, set_config('lock_timeout', '100ms', true)"
 
 
 class Stale(Exception):
@@ -83,8 +52,13 @@ class Surprise(Exception):
 
 @dataclass(slots=True)
 class _Try:
-    """Hold the connection of a call, and the transaction's id and the answer once nothing but its COMMIT is missing."""
+    """Hold the connection of a call, and the transaction's id and the answer once nothing but its COMMIT is missing.
 
+    Args:
+        pinned: what it asks finds its rows by key, and is planned once.
+    """
+
+    pinned: bool = False
     committing: tuple[str, str] = ("", "")
     answer: Any = None
     line: PooledConnection | None = None
@@ -93,31 +67,6 @@ class _Try:
     def use(self, line: PooledConnection) -> None:
         """Note which connection it runs on."""
         self.line, self.begun = line, asyncio.get_running_loop().time()
-
-
-async def configure(db: PooledConnection, *, pinned: bool = False) -> None:
-    """Give a new connection the settings that the promises rest on."""
-    await db.set_autocommit(True)
-    told = (*SETTINGS, *(PINNED.items() if pinned else ()))
-    wanted = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in told)
-    async with _answering(db, PATIENCE):
-        await db.execute(f"SELECT {wanted}")
-    db.exchange = Exchange(db)
-
-
-@asynccontextmanager
-async def _answering(db: PooledConnection, seconds: float) -> AsyncIterator[None]:
-    """Give a connection up that does not answer in time: whoever waits on it is told that it is closed."""
-    watch = asyncio.get_running_loop().call_later(seconds, _hang_up, db)
-    try:
-        yield
-    finally:
-        watch.cancel()
-
-
-def _hang_up(db: PooledConnection) -> None:
-    with suppress(OSError, psycopg.OperationalError), socket.socket(fileno=os.dup(db.pgconn.socket)) as line:
-        line.shutdown(socket.SHUT_RDWR)  # libpq reads the end at once; to close it properly would ask the other side
 
 
 class Engine:
@@ -129,41 +78,36 @@ class Engine:
     """
 
     def __init__(self, url: str, *, least: int = 1, most: int = SIZE, pinned: bool = False) -> None:
-        self._url, self._least, self._most = url, least, most
-        self._configure = partial(configure, pinned=pinned)
-        self._pool: AsyncConnectionPool[PooledConnection] | None = None
-        self._renewed = 0.0
+        self._connections, self._pinned = Connections(url, least=least, most=most), pinned
 
     async def start(self) -> None:
-        """Open the pool; connections come as they are needed."""
-        told = conninfo_to_dict(self._url)
-        self._pool = AsyncConnectionPool(
-            self._url, connection_class=PooledConnection, kwargs={**{key: value for key, value in LINE.items() if key not in told}}, min_size=self._least, max_size=self._most,
-            open=False, configure=self._configure, timeout=PATIENCE, reconnect_timeout=10.0,
-        )  # fmt: skip
-        await self._pool.open()
+        """Be ready for jobs."""
+        await self._connections.open()
 
     async def stop(self) -> None:
         """Close every connection; may be called twice."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            await pool.close()
+        await self._connections.close()
 
     async def write(
-        self, job: Job[T], *, patience: float = PATIENCE, silence: float = SILENCE, pinned: bool = False
-    ) -> T:
+        self, job: Job[T], *, patience: float = PATIENCE, silence: float = SILENCE, pinned: bool = False,
+        hasty: bool = False,
+    ) -> T:  # fmt: skip
         """Run *job* in a transaction and return once it is committed.
 
         Args:
             silence: seconds that it may take, all its statements together.
             pinned: its statements find their rows by key, and are planned once.
+            hasty: it waits a moment only for locks of others, and is not run again when they were in the way.
 
         Raises:
+            Surprise: they were, and it is *hasty*; nothing is stored.
             StoreFull: the database is away, full or read-only; nothing is stored.
             InputError: a text holds a NUL; nothing is stored.
         """
-        number = PINNED_NUMBER if pinned else NUMBER
-        return await self._again(lambda db, mark: self._once(db, job, mark, number), patience, silence)
+        number, clashes = (HASTY, 0) if hasty else (NUMBER, CLASHES)
+        return await self._again(
+            lambda db, mark: self._once(db, job, mark, number), patience, silence, pinned=pinned, most=clashes
+        )
 
     async def read(self, job: Job[T], *, snapshot: bool = False, silence: float = SILENCE, pinned: bool = False) -> T:
         """Run *job* without a transaction; with *snapshot* all its statements see the same moment.
@@ -175,9 +119,7 @@ class Engine:
         """
 
         async def reading(db: PooledConnection, mark: _Try) -> T:
-            async with db.exchange.talking() as talk:
-                if pinned:
-                    await talk.execute(PIN)  # until the first reply
+            async with _talking(db, mark) as talk:
                 if not snapshot:
                     return await job(talk)
                 await talk.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -187,10 +129,10 @@ class Engine:
                 talk.within = False
                 return answer
 
-        return await self._again(reading, PATIENCE, silence)
+        return await self._again(reading, PATIENCE, silence, pinned=pinned)
 
-    async def _once(self, db: PooledConnection, job: Job[T], mark: _Try, number: str) -> T:
-        async with db.exchange.talking() as talk:
+    async def _once(self, db: PooledConnection, job: Job[T], mark: _Try, number: str = NUMBER) -> T:
+        async with _talking(db, mark) as talk:
             await talk.execute("BEGIN")
             told = await talk.execute(number)
             talk.within = True
@@ -201,15 +143,18 @@ class Engine:
             talk.within = False
         return answer
 
-    async def _again(self, act: Callable[[PooledConnection, _Try], Awaitable[T]], patience: float, silence: float) -> T:
+    async def _again(
+        self, act: Callable[[PooledConnection, _Try], Awaitable[T]], patience: float, silence: float, *,
+        pinned: bool = False, most: int = CLASHES,
+    ) -> T:  # fmt: skip
         clock = asyncio.get_running_loop().time
         until, clashes, pause = clock() + patience, 0, 0.02
         while True:
-            mark = _Try()
+            mark = _Try(pinned or self._pinned)
             try:
-                async with self._taken(max(until - clock(), 0.1)) as db:
+                async with self._connections.taken(max(until - clock(), 0.1), pinned=mark.pinned) as db:
                     mark.use(db)
-                    async with _answering(db, silence):
+                    async with answering(db, silence):
                         return await _closing(db, act(db, mark))
             except psycopg.DataError as error:
                 if error.sqlstate is None:  # psycopg's own: the server never saw it
@@ -217,34 +162,23 @@ class Engine:
                 raise
             except (*CLASH, Surprise) as error:
                 clashes += 1
-                if clashes > CLASHES:
+                if not most:
+                    raise Surprise from None
+                if clashes > most:
                     raise StoreFull(f"the store is too busy ({type(error).__name__})") from None
                 await asyncio.sleep(random.uniform(0, 0.01 * clashes))  # noqa: S311 - spreads the tries
             except AWAY as error:
                 await self._refresh(mark)
                 if mark.committing[0] and await self._committed(mark.committing, until):
                     return cast("T", mark.answer)
-                if clock() >= until or self._pool is None:
+                if clock() >= until or not self._connections:
                     raise StoreFull(f"the store cannot be used now ({type(error).__name__})") from None
                 await asyncio.sleep(min(pause, max(until - clock(), 0)))
                 pause = min(pause * 2, 1.0)
 
-    @asynccontextmanager
-    async def _taken(self, patience: float) -> AsyncIterator[PooledConnection]:
-        """Take a connection from the pool; whoever talked on it left no transaction open."""
-        pool = self._open()
-        db = await pool.getconn(patience)
-        try:
-            yield db
-        finally:
-            await pool.putconn(db)
-
     async def _refresh(self, mark: _Try) -> None:
-        """Replace every connection when one broke, for a restart or a cut broke them all; once for all calls that it hit."""
-        broke = mark.line is not None and mark.line.closed and mark.begun > self._renewed
-        if broke and self._pool is not None and not self._pool.closed:
-            self._renewed = asyncio.get_running_loop().time()
-            await self._pool.drain()
+        if mark.line is not None:
+            await self._connections.renew(mark.line, mark.begun)
 
     async def _committed(self, number: tuple[str, str], until: float) -> bool:
         """Ask what became of a transaction whose COMMIT was not answered.
@@ -258,12 +192,13 @@ class Engine:
         while True:
             mark = _Try()
             try:
-                async with self._open().connection() as db, _answering(db, PATIENCE):
+                async with self._connections.taken(PATIENCE, pinned=False) as db, answering(db, PATIENCE):
                     mark.use(db)
-                    told = await db.execute("SELECT pg_postmaster_start_time()::text")
-                    born = (await told.fetchone() or ("",))[0]
-                    status = await db.execute("SELECT pg_xact_status(%s::xid8)", (number[0],))
-                    found = (await status.fetchone() or ("in progress",))[0]
+                    async with _talking(db, mark) as talk:
+                        told = await talk.execute("SELECT pg_postmaster_start_time()::text")
+                        status = await talk.execute("SELECT pg_xact_status(%s::xid8)", (number[0],))
+                        born = (await told.fetchone() or ("",))[0]
+                        found = (await status.fetchone() or ("in progress",))[0]
                 if found == "committed" and born != number[1]:
                     raise StoreFull("the database restarted during the commit; look before you repeat it")
                 if found != "in progress":
@@ -276,10 +211,18 @@ class Engine:
                 raise StoreFull("the store went away during the commit; look before you repeat it") from None
             await asyncio.sleep(0.2)
 
-    def _open(self) -> AsyncConnectionPool[PooledConnection]:
-        if self._pool is None:
-            raise StoreFull("the store is closed")
-        return self._pool
+
+@asynccontextmanager
+async def _talking(db: PooledConnection, mark: _Try) -> AsyncIterator[Exchange]:
+    """Talk on a connection that plans as is asked for; after a fault it is told anew."""
+    was, db.pinned = db.pinned, None
+    async with db.exchange.talking() as talk:
+        talk.keeps = mark.pinned
+        if was is not mark.pinned:
+            await talk.execute(PIN if mark.pinned else LOOSEN)
+            talk.part()
+        yield talk
+    db.pinned = mark.pinned
 
 
 async def _closing(db: PooledConnection, work: Awaitable[T]) -> T:

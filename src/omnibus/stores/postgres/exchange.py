@@ -78,11 +78,12 @@ class Exchange:
         self._held: dict[tuple[bytes, tuple[int, ...]], bytes] = {}  # statement, types → name; none at its first time
         self._fresh: list[tuple[bytes, tuple[int, ...]]] = []  # prepared since somebody began to talk
         self._number = 0
+        self.keeps = False  # what is said stays prepared from its first time on
         self._waited: deque[StatementReply] = deque()
         self._failure: psycopg.Error | None = None
-        self.within = (
-            False  # a transaction is open: its statements are asked for, and not ended, when a reply is wanted
-        )
+        self._bell: _Bell | None = None  # from the first wait of a talk to its end
+        #: a transaction is open: its statements are asked for, and not ended, when a reply is wanted
+        self.within = False
 
     @asynccontextmanager
     async def talking(self) -> AsyncIterator[Exchange]:
@@ -96,6 +97,8 @@ class Exchange:
         except BaseException as error:
             await self._undo(error)
             raise
+        finally:
+            self._unhook()
 
     async def execute(self, sql: str, given: Sequence[Any] | Mapping[str, Any] = ()) -> StatementReply:
         """Say a statement; it leaves when a reply is wanted."""
@@ -106,9 +109,10 @@ class Exchange:
         types, formats = (self._adapt.types or (), self._adapt.formats) if values else ((), None)
         key = statement, types
         name = self._held.get(key)
-        if name is None:  # what is said once only need not be remembered
-            if len(self._held) < MOST:
-                self._held[key] = b""
+        if name is None and len(self._held) < MOST:
+            self._held[key] = b""
+            name = b"" if self.keeps else None  # else: what is said once only need not be remembered
+        if name is None:
             pg.send_query_params(statement, params, types, formats)
         else:
             if not name:
@@ -128,6 +132,11 @@ class Exchange:
         yield
         await self.arrive()
 
+    def part(self) -> None:
+        """Let what was said so far stand by itself, whatever becomes of what follows."""
+        self._pg.pipeline_sync()
+        self._waited.append(StatementReply(self))
+
     async def arrive(self) -> None:
         """Wait until everything that was said is answered.
 
@@ -145,26 +154,26 @@ class Exchange:
         return self._adapt.load_rows(0, result.ntuples, tuple)
 
     async def _hear(self) -> None:
-        pg, loop = self._pg, asyncio.get_running_loop()
+        pg = self._pg
         if self.within:
             pg.send_flush_request()
         else:
-            pg.pipeline_sync()
-            self._waited.append(StatementReply(self))
-        bell = _Bell(loop)
-        loop.add_reader(pg.socket, bell.ring)
-        try:
-            while pg.flush():
-                await bell.writable(pg.socket)
+            self.part()
+        bell = self._bell = self._bell or _Bell(pg.socket)
+        while pg.flush():
+            await bell.writable()
+            pg.consume_input()
+        while self._waited:
+            if pg.is_busy():
+                await bell.rung()
                 pg.consume_input()
-            while self._waited:
-                if pg.is_busy():
-                    await bell.rung()
-                    pg.consume_input()
-                else:
-                    self._take(pg.get_result())
-        finally:
-            loop.remove_reader(pg.socket)
+            else:
+                self._take(pg.get_result())
+
+    def _unhook(self) -> None:
+        bell, self._bell = self._bell, None
+        if bell is not None:
+            bell.close()
 
     def _take(self, result: PGresult | None) -> None:
         if result is None:
@@ -187,43 +196,57 @@ class Exchange:
         for key in self._fresh:
             self._held[key] = b""
         known = isinstance(error, (*CLASH, psycopg.DataError)) or not isinstance(error, psycopg.Error)
+        clean = False
         try:
             if known and isinstance(error, Exception) and self._pg.status == ConnStatus.OK:
-                self.within, self._failure = False, None
-                await self._hear()
-                if self._pg.transaction_status != TransactionStatus.IDLE:
-                    self._pg.send_query_params(b"ROLLBACK", None)
-                    self._waited.append(StatementReply(self))
-                    await self._hear()
-                self._pg.exit_pipeline_mode()
-                return
+                await self._roll_back()
+                clean = True
         except psycopg.Error:  # it is given up
             pass
-        self._waited.clear()
-        await self.db.close()
+        finally:  # also when whoever waits for the rollback is cancelled
+            if not clean:
+                self._waited.clear()
+                self._unhook()
+                await self.db.close()
+
+    async def _roll_back(self) -> None:
+        self.within, self._failure = False, None
+        await self._hear()
+        if self._pg.transaction_status != TransactionStatus.IDLE:
+            self._pg.send_query_params(b"ROLLBACK", None)
+            self._waited.append(StatementReply(self))
+            await self._hear()
+        self._pg.exit_pipeline_mode()
 
 
 class _Bell:
-    """Wait on one socket for as long as a reply takes."""
+    """Wait on one socket, for as long as somebody talks."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop, self._waits = loop, loop.create_future()
+    def __init__(self, socket: int) -> None:
+        self._loop, self._socket = asyncio.get_running_loop(), socket
+        self._waits = self._loop.create_future()
+        self._loop.add_reader(socket, self._ring)
 
-    def ring(self) -> None:
+    def close(self) -> None:
+        """Look at it no more."""
+        self._loop.remove_reader(self._socket)
+
+    def _ring(self) -> None:
         if not self._waits.done():
             self._waits.set_result(None)
 
     async def rung(self) -> None:
+        """Wait until it can be read from."""
         await self._waits
         self._waits = self._loop.create_future()
 
-    async def writable(self, socket: int) -> None:
+    async def writable(self) -> None:
         """Wait until it can be written to, or read from: a server that waits for us to read takes nothing."""
-        self._loop.add_writer(socket, self.ring)
+        self._loop.add_writer(self._socket, self._ring)
         try:
             await self.rung()
         finally:
-            self._loop.remove_writer(socket)
+            self._loop.remove_writer(self._socket)
 
 
 _AUTO = [PyFormat.AUTO] * 100

@@ -13,7 +13,7 @@ from omnibus.model.trace import Clue, History, Trace, matched
 from omnibus.store import FAULTY, Store, Survey, decode_bodies
 from omnibus.stores.postgres import customers, loading
 from omnibus.stores.postgres import statements as sql
-from omnibus.stores.postgres.engine import PIN, Connection, Engine
+from omnibus.stores.postgres.engine import Connection, Engine
 from omnibus.stores.rows import Row, in_order, load, moment, read_events
 from omnibus.stores.texts import storable
 
@@ -79,8 +79,6 @@ async def survey(db: Connection, clues: Sequence[Clue], keys: Sequence[tuple[str
     """Ask what must be known of facts before they are folded: in two round trips, or one when no report is among them."""
     traces = await trace(db, clues) if clues else []
     wanted = dict.fromkeys([*ids, *[each.customer for each in traces if each is not None]])
-    if clues:
-        await db.execute(PIN)  # it lasted until the traces were told
     known = await customers.ask_known(db, keys)
     loaded = await loading.load(db, list(wanted), None)
     return Survey(traces, set(await known.fetchall()) if known is not None else set(), loaded)

@@ -21,7 +21,8 @@ import psycopg
 from omnibus.errors import StoreFull
 from omnibus.store import Wish
 from omnibus.stores.postgres.accepting import Answer, accept
-from omnibus.stores.postgres.engine import AWAY, LINE, Connection, Engine
+from omnibus.stores.postgres.connections import LINE
+from omnibus.stores.postgres.engine import AWAY, Connection, Engine
 from omnibus.stores.postgres.joining import joined
 from omnibus.stores.postgres.upkeep import Keeping
 
@@ -79,7 +80,7 @@ class Hints:
                     await db.execute(NOTIFY, (each,))
 
             with suppress(StoreFull):  # a hint only
-                await self._engine.read(job)
+                await self._engine.read(job, pinned=True)  # on the connection that is at hand
             if not self._hearing.cancelled():
                 await self._gather(pause)
             pause = STRETCH

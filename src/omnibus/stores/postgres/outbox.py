@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -13,7 +14,9 @@ from omnibus.store import CodeRow, Grant, OpenAttempt, Settlement, Try
 from omnibus.stores.postgres import beside, plain
 from omnibus.stores.postgres import statements as sql
 from omnibus.stores.postgres.beside import Beside
-from omnibus.stores.postgres.engine import UNPIN, Connection
+from omnibus.stores.postgres.connections import UNPIN
+from omnibus.stores.postgres.engine import Connection
+from omnibus.stores.postgres.plain import Also, nothing
 from omnibus.stores.postgres.sheet import Sheet, open_sheet
 from omnibus.stores.postgres.standing import batch, listed
 from omnibus.stores.pruned import FLAGGED, PRUNED, PRUNED_TALLIES, states_of
@@ -26,6 +29,7 @@ NEXT_DUE = (
     " UNION ALL SELECT min(due) FROM run WHERE due IS NOT NULL) AS d"
 )
 URGENT_DUE = "SELECT EXISTS (SELECT customer FROM lane WHERE lease IS NULL AND urgent <= %(now)s)"
+Found = tuple[list[Delivery], Beside | None]  # what was claimed, and what was read beside it
 DUE = f"SELECT EXISTS (SELECT customer FROM lane WHERE lease IS NULL AND due <= %(now)s) OR ({URGENT_DUE})"
 
 
@@ -41,21 +45,49 @@ async def next_due(db: Connection) -> datetime | None:
     return None if row is None or row[0] is None else from_micros(row[0])
 
 
-async def claim(
-    db: Connection, now: datetime, limit: int, lease: str, term: float, *, urgent: bool, since: datetime | None = None
-) -> tuple[list[Delivery], Beside | None]:
+@dataclass(frozen=True, slots=True)
+class ClaimTerms:
+    """Say what is to be claimed, under which lease, and whether what is asked next is read beside it (*since*)."""
+
+    now: datetime
+    limit: int
+    lease: str
+    term: float
+    urgent: bool = False
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Hold the replies to a claim that are on their way."""
+
+    heads: Any
+    beside: Any
+
+    async def read(self, db: Connection) -> Found:
+        """Read them."""
+        rows = sorted(await self.heads.fetchall(), key=itemgetter(-1))
+        told = None if self.beside is None or not rows else await self.beside.read(db)
+        return [read_delivery(row[:-1]) for row in rows], told
+
+
+async def claim(db: Connection, wanted: ClaimTerms) -> Found:
     """Take the head of each due lane, transactional lanes first, or only those; lanes in other hands are passed over.
 
-    All in one trip: the server remembers which lanes it took. With *since*, what is asked next is read beside it.
+    All in one trip: the server remembers which lanes it took.
     """
+    return await (await _take(db, wanted)).read(db)
+
+
+async def _take(db: Connection, wanted: ClaimTerms) -> _Taken:
+    now, limit, since = wanted.now, wanted.limit, wanted.since
     given: dict[str, Any] = {
-        "now": to_micros(now), "limit": limit, "whole": 0 if urgent else limit, "lease": lease, "term": int(term * 1_000_000),
+        "now": to_micros(now), "limit": limit, "whole": 0 if wanted.urgent else limit, "lease": wanted.lease,
+        "term": int(wanted.term * 1_000_000),
     }  # fmt: skip
     await db.execute(sql.TAKE_LANES, given)
     heads = await db.execute(sql.TAKE_HEADS, given)
-    told = None if since is None else await beside.ask(db, now, since)
-    rows = sorted(await heads.fetchall(), key=itemgetter(-1))
-    return [read_delivery(row[:-1]) for row in rows], None if told is None or not rows else await told.read(db)
+    return _Taken(heads, None if since is None else await beside.ask(db, now, since))
 
 
 async def attempt(db: Connection, tries: Sequence[Try], stirring: frozenset[str]) -> list[Grant]:
@@ -132,15 +164,35 @@ class _Page:
 
 
 async def settle(
-    db: Connection, settlements: Sequence[Settlement], now: datetime, stirring: frozenset[str]
+    db: Connection, settlements: Sequence[Settlement], now: datetime, stirring: frozenset[str], *, also: Also = nothing
 ) -> list[bool]:
-    """Write what became of claimed deliveries, each all or nothing."""
+    """Write what became of claimed deliveries, each all or nothing.
+
+    Args:
+        also: says what leaves in the same trip, once all that needs no thought is said.
+    """
     changes = [each.change for each in settlements if each.change is not None]
     await plain.lock(db, changes, [each.customer for each in settlements], ())
-    settled = await plain.settle(db, settlements, now, stirring)
+    settled = await plain.settle(db, settlements, now, stirring, also=also)
     left = [place for place in range(len(settlements)) if place not in settled]
     done = dict(zip(left, await _settled(db, [settlements[each] for each in left], now, stirring), strict=True))
     return [done.get(place, True) for place in range(len(settlements))]
+
+
+async def settle_and_claim(
+    db: Connection, settlements: Sequence[Settlement], now: datetime, stirring: frozenset[str], wanted: ClaimTerms
+) -> tuple[list[bool], Found]:
+    """Settle and claim in one trip: a lane that the settlements free may be claimed again at once.
+
+    A claim waits for no lock, so the order of locks is that of a settlement.
+    """
+    taken: list[_Taken] = []
+
+    async def take() -> None:
+        taken.append(await _take(db, wanted))
+
+    done = await settle(db, settlements, now, stirring, also=take)
+    return done, await taken[0].read(db)
 
 
 async def _settled(

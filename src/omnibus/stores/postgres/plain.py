@@ -8,7 +8,7 @@ which way a row goes. Rows are found by key (``OFFSET 0`` keeps a look-up what i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 
 from omnibus.model.delivery import State, may_move
@@ -19,6 +19,8 @@ from omnibus.stores.postgres.standing import batch, body_of, listed, packed
 from omnibus.stores.rows import Row, dump, event_row, micros
 from omnibus.stores.schema import to_micros
 from omnibus.stores.texts import without_nul
+
+Also = Callable[[], Awaitable[None]]
 
 LOCK = (
     f"SELECT (SELECT count(pg_advisory_xact_lock_shared(7304, hashtext(p.name))) FROM {sql.listed('p', 'name')}),"  # against `shelf.still`
@@ -144,8 +146,12 @@ def _try_row(each: Try) -> Row:
     )  # fmt: skip
 
 
+async def nothing() -> None:
+    """Say nothing."""
+
+
 async def settle(
-    db: Connection, settlements: Sequence[Settlement], now: datetime, stirring: frozenset[str]
+    db: Connection, settlements: Sequence[Settlement], now: datetime, stirring: frozenset[str], *, also: Also = nothing
 ) -> set[int]:
     """Write what became of deliveries whose settlements pass every guard; their locks are held.
 
@@ -162,11 +168,13 @@ async def settle(
             plain[each.delivery] = place
         met.add(each.customer)
     if not plain:
+        await also()
         return set()
     told, stamp = packed([_settled_row(settlements[each], stirring) for each in plain.values()]), to_micros(now)
     written = await db.execute(SETTLE, (told, stamp, stamp))
     # in the same trip, also for lanes whose delivery was left: those are what they were
     await db.execute(sql.REFRESH_LANES, (listed([settlements[each].customer for each in plain.values()]),))
+    await also()
     rows = await written.fetchall()
     done = {plain[row[0]] for row in rows}
     if rows and (rows[0][1] != len(done) or rows[0][2] != sum(row[3] for row in rows)):

@@ -15,11 +15,11 @@ from omnibus.model.delivery import Delivery
 from omnibus.model.event import Event
 from omnibus.model.mailing import Mailing
 from omnibus.model.offer import Redemption
-from omnibus.store import Change, CodeRow, Grant, Loaded, OpenAttempt, Settlement, Store, Take, Try, Wish
+from omnibus.store import Change, CodeRow, Loaded, OpenAttempt, Store, Take, Wish
 from omnibus.stores.migrate import migrate
 from omnibus.stores.postgres import accepting, beside, customers, loading, merging, outbox, shelf, telling
-from omnibus.stores.postgres.beside import Beside
-from omnibus.stores.postgres.engine import LONG, Connection, Engine, Stale
+from omnibus.stores.postgres.claiming import Claiming
+from omnibus.stores.postgres.engine import Connection, Engine, Stale
 from omnibus.stores.postgres.hearing import Hearing
 from omnibus.stores.postgres.hints import Hinting
 from omnibus.stores.postgres.rolling import Rolling
@@ -32,7 +32,7 @@ PAGE = 500
 OLDEST = 15  # the first version whose MERGE, SKIP LOCKED and statistics we looked at
 
 
-class Postgres(Hinting, Hearing, Rolling, Walking, Store):
+class Postgres(Claiming, Hinting, Hearing, Rolling, Walking, Store):
     """Keep everything in one PostgreSQL database, for any number of workers and web processes.
 
     Args:
@@ -43,8 +43,6 @@ class Postgres(Hinting, Hearing, Rolling, Walking, Store):
     def __init__(self, url: str, now: Callable[[], datetime]) -> None:
         self.now = now
         self._url = url
-        self._found = False  # the last claim found something, so the next one will
-        self._beside: Beside | None = None
         self.engine = Engine(url)
         self.ear = Engine(
             url, least=0, most=1, pinned=True
@@ -139,33 +137,6 @@ class Postgres(Hinting, Hearing, Rolling, Walking, Store):
     async def accept_many(self, mailing: Mailing) -> None:
         if mailing.ids:
             await self.engine.write(lambda db: accepting.accept_many(db, mailing))
-
-    async def claim(
-        self, now: datetime, *, limit: int, lease: str, term: float, urgent: bool = False, patient: bool = False,
-        since: datetime | None = None,
-    ) -> list[Delivery]:  # fmt: skip
-        known = self._found and not urgent
-        if not known and not await self.engine.read(lambda db: outbox.due(db, now, urgent=urgent), pinned=True):
-            return []  # a look is a third of a transaction that finds nothing
-        found, read = await self.engine.write(
-            lambda db: outbox.claim(db, now, limit, lease, term, urgent=urgent, since=since), pinned=True
-        )
-        self._beside = read or self._beside
-        self._found = bool(found) or (urgent and self._found)
-        return found
-
-    async def attempt(self, tries: Sequence[Try]) -> list[Grant]:
-        if not tries:
-            return []
-        return await self.engine.write(lambda db: outbox.attempt(db, tries, self.stirring), pinned=True)
-
-    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        if not settlements:
-            return []
-        now = self.now()
-        return await self.engine.write(
-            lambda db: outbox.settle(db, settlements, now, self.stirring), patience=LONG, pinned=True
-        )
 
     async def renew(self, lease: str, term: float) -> int:
         return await self.engine.write(lambda db: outbox.renew(db, lease, term))
