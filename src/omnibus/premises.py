@@ -29,9 +29,9 @@ def holds(premise: str, context: Context, values: dict[str, Any], now: datetime)
     facet = context.named(name)
     try:
         return bool(facet.holds(claim, values, now))
-    except KeyError:
-        raise
     except Exception as error:  # a facet may be anybody's; what it cannot answer is not guessed
+        if isinstance(error, KeyError) and claim not in facet.premises():
+            raise
         raise FacetError(name, context.customer.id, type(error).__name__) from error
 
 

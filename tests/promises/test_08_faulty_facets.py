@@ -11,7 +11,7 @@ import pytest
 
 from omnibus import Consent, Drop, Event, Facet, InputError, Policy, Send, State, hookimpl
 from omnibus.errors import FacetError
-from omnibus.facets import Orders
+from omnibus.facets import Engagement, Orders
 from omnibus.intake import load_file, read_mapping
 from omnibus.model.fault import read_faults
 
@@ -192,6 +192,23 @@ async def test_another_route_that_does_not_ask_it_may_go(shop: Any) -> None:
     assert [len(shop.wire(each).handed) for each in ("text", "mail")] == [1, 1]
 
 
+async def test_what_is_urgent_does_not_wait_for_what_they_prefer(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.channel("text", identity="phone")
+    shop.message("code", via=["text", "mail"], purpose="transactional")
+    shop.message("news-of-it", via=["text", "mail"], purpose="service")
+    bus = await opened(shop)
+    ada = await shop.ada()
+    for name in ("after", "after_all"):
+        monkeypatch.setattr(Engagement, name, lambda *_: 1 / 0)
+    monkeypatch.setattr(Engagement, "after_encoded", lambda *_: None)
+    await bus.send("hello", ada)
+    await bus.drain()
+    (code,), (news,) = await bus.send("code", ada), await bus.send("news-of-it", ada)
+    await bus.drain()
+    assert [await shop.state(each) for each in (code, news)] == [State.SENT, State.HELD]
+    assert len(shop.wire("text").handed) == 1, "the first of `via`"
+
+
 async def test_consent_that_is_not_known_is_no_consent(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     bus = await opened(shop)
     ada = await shop.ada()
@@ -236,6 +253,16 @@ async def test_journeys_of_the_others_go_on_and_theirs_later(shop: Any) -> None:
     await bus.rebuild_all([ada])
     await bus.drain()
     assert handed(shop) == [("hello", bob), ("hello", ada)]
+
+
+async def test_a_claim_that_raises_stops_no_other_journey(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = await opened(shop, JOURNEY)
+    monkeypatch.setattr(Points, "holds", lambda self, *_: {1: True}[self.held])
+    ada, bob = await shop.ada(), await shop.ada(email="bob@example.com")
+    for who, points in ((ada, 7), (bob, 1)):
+        await bus.track(who, "order.placed", order(f"o-{who.id}", points), id=f"o-{who.id}")
+    await bus.drain()
+    assert handed(shop) == [("hello", bob.id)]
 
 
 WAITING = """

@@ -16,6 +16,7 @@ from omnibus.facets.profile import Profile
 from omnibus.model.brand import Brand
 from omnibus.model.context import Context
 from omnibus.model.delivery import Delivery
+from omnibus.model.message import URGENT
 from omnibus.model.route import Route
 from omnibus.model.swift import swift
 from omnibus.model.verdict import SEND, Drop, Hold, Send, Verdict, strictest
@@ -106,12 +107,21 @@ def _binding(policies: tuple[Policy, ...], person: bool, ambient: bool) -> tuple
 
 
 def choose(routes: Sequence[Route], delivery: Delivery, context: Context, now: datetime) -> Route:
-    """Choose the stated preference; else what they answered, clicked or bought from in 180 days, smoothed by the order of `via`."""
-    prefers = context[Profile].prefers
-    for route in routes:
-        if route.channel == prefers:
-            return route
-    answered = context[Engagement].answered(now)
+    """Choose the stated preference; else what they answered, clicked or bought from in 180 days, smoothed by the order of `via`.
+
+    Raises:
+        FacetError: what they prefer is not known. What is urgent does not wait for that.
+    """
+    try:
+        prefers = context[Profile].prefers
+        for route in routes:
+            if route.channel == prefers:
+                return route
+        answered = context[Engagement].answered(now)
+    except FacetError:
+        if delivery.purpose != URGENT:
+            raise
+        return routes[0]
     order = {name: place for place, name in enumerate(delivery.via)}
     return max(routes, key=lambda route: answered.get(route.channel, 0) + 1 / (1 + order[route.channel]))
 
