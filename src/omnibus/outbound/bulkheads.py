@@ -1,8 +1,8 @@
 """BULKHEADS: a provider that does not answer takes neither the slots of the others nor a campaign with it.
 
-Three walls, each of this worker's own. A hand-over that takes long lends its slot to others (``Senders``); its provider has
-so many at most meanwhile. A provider that lost many answers in a row rests, which all workers see, longer each time. Then it
-is asked one thing at a time, until it answers something, whatever that is.
+Three walls; what they count is this worker's own. A hand-over that takes long lends its slot to others (``Senders``); its
+provider has so many at most meanwhile. A provider that lost many answers in a row rests, for all workers and longer each time.
+Then it is asked one thing at a time, until it answers something, whatever that is.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from omnibus.model.campaign import Campaign, Standing
-from omnibus.model.delivery import State
+from omnibus.model.delivery import Delivery, State
 from omnibus.store import Grant
 from omnibus.stores.postgres import Postgres, campaigns, outbox
 from omnibus.testing.contracts.roll import MAIL, SPRING, numbered
@@ -29,6 +29,12 @@ async def running(store: Postgres) -> Campaign:
 
 def chunk(campaign: Campaign, size: int = 5) -> Any:
     return campaigns.Chunk(campaign, (MAIL,), numbered(size, campaign.accepted + 1), size, NOW)
+
+
+async def in_hand(store: Postgres, campaign: Campaign) -> dict[str, Delivery]:
+    """Expand a chunk and claim it; customer → delivery."""
+    await store.expand(chunk(campaign))
+    return {each.customer: each for each in await store.claim(NOW, limit=10, lease="w", term=60)}
 
 
 async def pause(store: Postgres) -> None:
@@ -80,8 +86,7 @@ async def test_a_pause_sees_the_attempt_that_was_faster(
     store: Postgres, running: Campaign, connect: Callable[[], Any], blocked: Callable[[], Any]
 ) -> None:
     """Its request may leave now: it stays under way, and is no other worker's."""
-    await store.expand(chunk(running))
-    taken = {each.customer: each for each in await store.claim(NOW, limit=10, lease="w", term=60)}
+    taken = await in_hand(store, running)
     other = await connect()
     async with other.transaction():
         asked = attempt("a1", taken["c1"].id, "c1", 0, origin=SPRING.origin)
@@ -97,8 +102,7 @@ async def test_a_pause_sees_the_attempt_that_was_faster(
 async def test_an_attempt_after_a_pause_is_lost(
     store: Postgres, running: Campaign, connect: Callable[[], Any], blocked: Callable[[], Any]
 ) -> None:
-    await store.expand(chunk(running))
-    taken = {each.customer: each for each in await store.claim(NOW, limit=10, lease="w", term=60)}
+    taken = await in_hand(store, running)
     other = await connect()
     async with other.transaction():
         await campaigns.steer(other, "spring", Standing.PAUSED, NOW, "")
@@ -114,8 +118,7 @@ async def test_an_attempt_waits_for_a_pause_that_is_being_committed(
     store: Postgres, running: Campaign, connect: Callable[[], Any], blocked: Callable[[], Any], standing: Standing
 ) -> None:
     """Nothing was taken back yet, and its own look at who rests may be older: the commit decides."""
-    await store.expand(chunk(running))
-    taken = {each.customer: each for each in await store.claim(NOW, limit=10, lease="w", term=60)}
+    taken = await in_hand(store, running)
     other = await connect()
     async with other.transaction():
         await campaigns.steer(other, "spring", standing, NOW, "")
@@ -128,8 +131,7 @@ async def test_an_attempt_waits_for_a_pause_that_is_being_committed(
 async def test_a_pause_that_answered_waited_for_the_attempts_before_it(
     store: Postgres, running: Campaign, connect: Callable[[], Any], blocked: Callable[[], Any]
 ) -> None:
-    await store.expand(chunk(running))
-    taken = {each.customer: each for each in await store.claim(NOW, limit=10, lease="w", term=60)}
+    taken = await in_hand(store, running)
     other = await connect()
     async with other.transaction():
         asked = attempt("a1", taken["c1"].id, "c1", 0, origin=SPRING.origin)
